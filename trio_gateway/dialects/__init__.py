@@ -1,0 +1,88 @@
+"""The wire protocols. Pure: bytes and structs in, bytes and structs out; no trio, clock, logger, environment.
+
+A dialect is a module with the names of the `Dialect` protocol, and a row in `_MODULES`. Modules are imported when
+first asked for, so that importing this package stays cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Protocol, cast
+
+from trio_gateway.dialects.capabilities import Capabilities
+from trio_gateway.dialects.conversation import (
+    Answer,
+    AnswerContext,
+    AnswerEvent,
+    Conversation,
+    Losses,
+)
+from trio_gateway.errors import GatewayError, UpstreamError
+
+_MODULES = {
+    "openai_chat": "trio_gateway.dialects.openai_chat",
+    "anthropic_messages": "trio_gateway.dialects.anthropic_messages",
+    "ollama": "trio_gateway.dialects.ollama",
+}
+
+DIALECTS = tuple(_MODULES)
+
+
+class AnswerDecoder(Protocol):
+    """Turn an upstream's bytes, split anywhere, into events.
+
+    `feed` and `close` never raise on what a provider sends: a stream that cannot be read, or ends without its
+    terminal marker, gives one Fail as its last event. After Fail or End both give nothing.
+    `losses` holds what the answer said and the neutral model has no word for, so far.
+    """
+
+    losses: Losses
+
+    def feed(self, chunk: bytes) -> list[AnswerEvent]: ...
+    def close(self) -> list[AnswerEvent]: ...
+
+
+class AnswerEncoder(Protocol):
+    """Turn events into the bytes of a client's stream.
+
+    Fail becomes the dialect's own error event and ends the stream; it never looks like a clean finish. `close`
+    says that no event will follow: without a preceding End or Fail it writes an error event.
+    """
+
+    losses: Losses
+
+    def feed(self, events: list[AnswerEvent]) -> bytes: ...
+    def close(self) -> bytes: ...
+
+
+class Dialect(Protocol):
+    """What every dialect module exposes. InvalidRequest and UpstreamError are the only errors raised."""
+
+    MEDIA_TYPE_STREAM: str
+
+    def decode_request(self, body: bytes, /) -> Conversation:
+        """Raise InvalidRequest, with a JSON pointer, for a body that the dialect does not allow."""
+
+    def encode_request(
+        self, conversation: Conversation, model: str, capabilities: Capabilities, /
+    ) -> tuple[bytes, Losses]:
+        """Raise InvalidRequest for what the target can neither carry nor do without."""
+
+    def decode_answer(self, body: bytes, /) -> Answer:
+        """Raise UpstreamBroke for a body that is no answer, UpstreamError for an error object inside a 200."""
+
+    def encode_answer(self, answer: Answer, context: AnswerContext, /) -> tuple[bytes, Losses]: ...
+    def new_answer_decoder(self) -> AnswerDecoder: ...
+    def new_answer_encoder(self, context: AnswerContext, /) -> AnswerEncoder: ...
+    def encode_error(self, error: GatewayError, /) -> tuple[int, bytes]: ...
+    def encode_stream_error(self, error: GatewayError, /) -> bytes:
+        """Return the in-band error event, framed: what ends a stream that broke."""
+
+    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> UpstreamError:
+        """Read a provider's error. Header names are lower-case. Never raises; a body that is no JSON is quoted."""
+
+
+def dialect(name: str) -> Dialect:
+    """Return the dialect called `name`; KeyError for an unknown one."""
+    return cast(Dialect, importlib.import_module(_MODULES[name]))

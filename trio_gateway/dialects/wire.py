@@ -1,0 +1,96 @@
+"""Reading bodies at the edge: msgspec's errors in the client's terms, and what a struct left unread."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from trio_gateway.dialects.conversation import Loss, Losses
+from trio_gateway.errors import InvalidRequest, UpstreamBroke
+
+T = TypeVar("T")
+
+# All three are a bad body: the JSON is wrong, holds bytes that are no text, or is nested too deeply.
+BAD_BODY = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_PATH = re.compile(r" - at `(?:key in )?(\$[^`]*)`$")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
+
+
+def read_request(decoder: msgspec.json.Decoder[T], body: bytes, what: str = "") -> T:
+    """Decode a client's body. Raises InvalidRequest with the JSON pointer of the field that is wrong.
+
+    `what` is the pointer of the document that `body` is part of, for bodies decoded in pieces.
+    """
+    try:
+        return decoder.decode(body)
+    except BAD_BODY as error:
+        raise invalid(error, what) from error
+
+
+def read_answer(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Decode a provider's body. Raises UpstreamBroke."""
+    try:
+        return decoder.decode(body)
+    except BAD_BODY as error:
+        raise UpstreamBroke(f"The provider's answer cannot be read: {_sentence(error)[0]}.") from error
+
+
+def invalid(error: Exception, prefix: str = "") -> InvalidRequest:
+    """Return the client's error for one of BAD_BODY."""
+    sentence, pointer = _sentence(error)
+    at = prefix + pointer
+    if isinstance(error, msgspec.ValidationError):
+        return InvalidRequest(f"{sentence} at {at or 'the top level'}.", code="invalid_value", pointer=at)
+    return InvalidRequest(f"The body is not valid JSON: {sentence}.", code="invalid_json", pointer=at)
+
+
+def _sentence(error: Exception) -> tuple[str, str]:
+    """Return msgspec's message without its path, and the path as a JSON pointer."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply", ""
+    if isinstance(error, UnicodeDecodeError):
+        return "it holds bytes that are not UTF-8", ""
+    message = str(error)
+    match = _PATH.search(message)
+    if match is None:
+        return message.removesuffix("."), ""
+    steps = (name or index for name, index in _STEP.findall(match[1]))
+    return message[: match.start()], "".join("/" + escape(step) for step in steps)
+
+
+def escape(step: str) -> str:
+    """Return one reference token of a JSON pointer (RFC 6901, section 3)."""
+    return step.replace("~", "~0").replace("/", "~1") if "~" in step or "/" in step else step
+
+
+def unknown_fields(value: object, shape: type[msgspec.Struct], at: str) -> Losses:
+    """Return a loss for each member of the JSON object `value` that `shape` has no field for. Not recursive."""
+    if not isinstance(value, dict):
+        return []
+    known = field_names(shape)
+    if value.keys() <= known:
+        return []
+    return [Loss(f"{at}/{escape(name)}", "unknown to this gateway") for name in value if name not in known]
+
+
+@cache
+def field_names(shape: type[msgspec.Struct]) -> frozenset[str]:
+    """Return the JSON names of a struct's fields, its tag included."""
+    names = set(shape.__struct_encode_fields__)
+    config: Any = shape.__struct_config__
+    if config.tag_field is not None:
+        names.add(config.tag_field)
+    return frozenset(names)
+
+
+def present(message: msgspec.Struct, fields: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+    """Yield (name, value) of those of `fields` that are neither absent nor null."""
+    for name in fields:
+        value = getattr(message, name)
+        if value is not None and value is not msgspec.UNSET and not (type(value) is msgspec.Raw and value == b"null"):
+            yield name, value

@@ -1,0 +1,152 @@
+"""Whose fault it is, and which status says so.
+
+    GatewayError
+    ├── ClientError                 the request must change before it can succeed
+    │   ├── InvalidRequest          400, with a JSON pointer
+    │   ├── Unauthorized            401
+    │   ├── UnknownModel            404
+    │   ├── UnknownPath             404
+    │   ├── WrongMethod             405
+    │   ├── BodyTooLarge            413
+    │   └── TooManyRequests         429, with Retry-After
+    ├── UpstreamError               the provider refused, failed or broke off
+    │   ├── UpstreamUnreachable     502: no connection, or it broke before an answer
+    │   ├── UpstreamBroke           502: the answer ended without its terminal marker, or is not one
+    │   └── UpstreamTimeout         504
+    ├── Unavailable                 503: this gateway cannot serve now (draining, full)
+    └── ConfigError                 the operator's: a file, a key path, and what is allowed
+
+A message is shown to the client: it never holds a secret, and says what to change.
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """The root. `status` is the HTTP status; `kind` and `code` are the OpenAI error's `type` and `code`."""
+
+    status = 500
+    kind = "server_error"
+    code: str | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        kind: str | None = None,
+        code: str | None = None,
+        pointer: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.pointer = pointer
+        self.retry_after_s = retry_after_s
+        if status is not None:
+            self.status = status
+        if kind is not None:
+            self.kind = kind
+        if code is not None:
+            self.code = code
+
+
+class ClientError(GatewayError):
+    status = 400
+    kind = "invalid_request_error"
+
+
+class InvalidRequest(ClientError):
+    """The body, or a field of it, is not what the dialect allows. `pointer` is a JSON pointer (RFC 6901)."""
+
+
+class Unauthorized(ClientError):
+    status = 401
+    kind = "authentication_error"
+    code = "invalid_api_key"
+
+
+class UnknownModel(ClientError):
+    status = 404
+    code = "model_not_found"
+
+
+class UnknownPath(ClientError):
+    status = 404
+    code = "unknown_url"
+
+
+class WrongMethod(ClientError):
+    status = 405
+    code = "method_not_allowed"
+
+
+class BodyTooLarge(ClientError):
+    status = 413
+    code = "request_too_large"
+
+
+class TooManyRequests(ClientError):
+    status = 429
+    kind = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
+class UpstreamError(GatewayError):
+    """What a provider said went wrong.
+
+    `kind` and `code` are the provider's own words where it gave any. `retryable` is what its status and
+    headers say about trying again. `request_id` is the provider's, for its support.
+    """
+
+    status = 502
+    kind = "upstream_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        kind: str | None = None,
+        code: str | None = None,
+        pointer: str | None = None,
+        retry_after_s: float | None = None,
+        retryable: bool | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, kind=kind, code=code, pointer=pointer, retry_after_s=retry_after_s)
+        self.retryable = self.status in RETRYABLE if retryable is None else retryable
+        self.request_id = request_id
+
+
+RETRYABLE = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+
+
+class UpstreamUnreachable(UpstreamError):
+    status = 502
+    code = "upstream_unreachable"
+
+
+class UpstreamBroke(UpstreamError):
+    status = 502
+    code = "upstream_broke"
+
+
+class UpstreamTimeout(UpstreamError):
+    status = 504
+    kind = "timeout_error"
+    code = "upstream_timeout"
+
+
+class Unavailable(GatewayError):
+    status = 503
+    kind = "server_error"
+    code = "unavailable"
+
+
+class ConfigError(GatewayError):
+    """A configuration that cannot be used. `problems` holds one line each: file, key path, what is allowed."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
