@@ -18,6 +18,7 @@ T = TypeVar("T")
 BAD_BODY = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _PATH = re.compile(r" - at `(?:key in )?(\$[^`]*)`$")
+_MISSING = re.compile(r"missing required field `([^`]+)`")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
 
@@ -57,10 +58,12 @@ def _sentence(error: Exception) -> tuple[str, str]:
         return "it holds bytes that are not UTF-8", ""
     message = str(error)
     match = _PATH.search(message)
+    missing = _MISSING.search(message)
+    tail = "/" + escape(missing[1]) if missing else ""  # the path ends at the object that lacks the field
     if match is None:
-        return message.removesuffix("."), ""
+        return message.removesuffix("."), tail
     steps = (name or index for name, index in _STEP.findall(match[1]))
-    return message[: match.start()], "".join("/" + escape(step) for step in steps)
+    return message[: match.start()], "".join("/" + escape(step) for step in steps) + tail
 
 
 def escape(step: str) -> str:
