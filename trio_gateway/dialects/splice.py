@@ -125,10 +125,11 @@ def _end_of_value(body: bytes, start: int, guess: bytes) -> int:
 
 @lru_cache(maxsize=64)
 def _searchers(name: str):  # type: ignore[no-untyped-def]  # a struct made at run time has no type to name
+    spellings = _spellings(name)
     shape = msgspec.defstruct("Probe", [("value", Raw | UnsetType, UNSET)], rename={"value": name})
     # A quote after a backslash is inside a string; any other quote before the name opens the string it is.
     # The look-behind comes second, so that the search leaps from quote to quote.
-    keys = re.compile(rb'"(?<!\\")%b"[ \t\r\n]*+:[ \t\r\n]*+' % _spellings(name))
+    keys = re.compile(rb'"(?<!\\")%b"[ \t\r\n]*+:[ \t\r\n]*+' % spellings)
     return b'"%b"' % name.encode(), msgspec.json.Decoder(shape), keys.finditer
 
 
