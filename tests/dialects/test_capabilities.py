@@ -85,6 +85,13 @@ def test_a_channels_overrides_win_over_the_table() -> None:
     assert capabilities_for(ANTHROPIC, "claude-opus-4-7").sampling == "none"  # for this call only
 
 
+def test_a_channel_may_override_by_pattern_and_the_first_that_matches_decides() -> None:
+    overrides = {"claude-opus-*": {"prefill": True}, "*": {"prefill": False, "sampling": "all"}}
+    assert capabilities_for(ANTHROPIC, "claude-opus-4-7", overrides).prefill is True
+    assert capabilities_for(ANTHROPIC, "claude-opus-4-7", overrides).sampling == "none"
+    assert capabilities_for(ANTHROPIC, "claude-fable-5", overrides).sampling == "all"
+
+
 @pytest.mark.parametrize("wrong", [{"samplings": "all"}, {"sampling": "some"}, {"max_output_tokens": "many"}])
 def test_a_wrong_override_is_the_operators_error_and_names_the_model(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="claude-opus-4-7"):

@@ -60,14 +60,21 @@ def capabilities_for(dialect: str, model: str, overrides: Mapping[str, object] |
     """Return what `model` of an upstream speaking `dialect` can take.
 
     The first row of the table whose pattern matches the model's name, in lower case, decides; the defaults stand in
-    for what it does not say. `overrides` are a channel's own fields and win. Raises ConfigError for an override
-    that is no field, or has the wrong type.
+    for what it does not say. `overrides` are a channel's own and win: fields, or fields by pattern, of which the first
+    that matches decides. Raises ConfigError for an override that is no field, or has the wrong type.
     """
     known = _known(dialect, model)
     if not overrides:
         return known
+    fields: dict[str, object] = {}
+    for name, value in overrides.items():
+        if not isinstance(value, Mapping):
+            fields[name] = value
+        elif fnmatchcase(model.lower(), name.lower()):
+            fields = dict(value) | fields
+            break
     try:
-        return msgspec.convert(msgspec.structs.asdict(known) | dict(overrides), Capabilities)
+        return msgspec.convert(msgspec.structs.asdict(known) | fields, Capabilities)
     except msgspec.ValidationError as error:
         raise ConfigError([f"capabilities of {model!r}: {error}"]) from error
 
