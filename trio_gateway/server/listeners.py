@@ -1,0 +1,119 @@
+"""Open the listening sockets, and accept on them until told to stop."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Callable, Sequence
+
+import trio
+from hypercorn.config import Config
+
+from trio_gateway.errors import ConfigError
+from trio_gateway.server.service import log
+
+ACCEPT_PAUSE_S = 0.1
+"""Seconds without accepting when the process or the machine has no room for another connection."""
+
+ACCEPTS_PER_CHECKPOINT = 32
+
+NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+LISTENER_BROKEN = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP, errno.EFAULT})
+
+Accepted = Callable[[socket.socket, object], None]
+
+
+def open_listeners(config: Config) -> list[socket.socket]:
+    """Bind and listen as `config.bind` says, on non-blocking sockets. Raises `ConfigError`.
+
+    A unix socket left behind by a dead process is removed; one that is served is not.
+    """
+    paths = [bind[5:] for bind in config.bind if bind.startswith("unix:")]
+    if paths and config.workers > 1:
+        raise ConfigError(
+            [f"server.bind: several workers cannot share the unix socket {paths[0]}; use TCP, or one worker"]
+        )
+    for path in paths:
+        refuse_live_socket(path)
+    try:
+        opened = config.create_sockets()
+    except (OSError, ValueError, OverflowError) as error:
+        raise ConfigError([f"server.bind: cannot listen on {', '.join(config.bind)}: {error}"]) from error
+    listeners = [*opened.secure_sockets, *opened.insecure_sockets]
+    for listener in listeners:
+        listener.listen(config.backlog)
+        listener.set_inheritable(False)
+    return listeners
+
+
+def refuse_live_socket(path: str) -> None:
+    """Hypercorn removes any socket file in its way. See to it that nobody is behind it."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            raise ConfigError([f"server.bind: {path} exists and is not a socket"])
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return  # nobody listens: stale
+        except BlockingIOError:
+            pass  # somebody does, with a full backlog
+        except OSError as error:
+            raise ConfigError([f"server.bind: {path} cannot be taken over: {error}"]) from error
+    raise ConfigError([f"server.bind: {path} is being served by another process"])
+
+
+def close_listeners(listeners: Sequence[socket.socket]) -> None:
+    """Close them, and remove the files of unix sockets that are still ours."""
+    for listener in listeners:
+        if listener.fileno() < 0:
+            continue
+        name = listener.getsockname()
+        trio.lowlevel.notify_closing(listener)
+        listener.close()
+        if isinstance(name, str) and name and not name.startswith("\0"):
+            try:
+                os.unlink(name)
+            except FileNotFoundError:
+                pass
+
+
+def bound_address(listener: socket.socket, scheme: str) -> str:
+    """What to write into a client's configuration."""
+    name = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{name}"
+    host = f"[{name[0]}]" if listener.family == socket.AF_INET6 else name[0]
+    return f"{scheme}://{host}:{name[1]}"
+
+
+async def accept(listener: socket.socket, accepted: Accepted) -> None:
+    """Hand each new connection to `accepted`, until cancelled. Nothing a client does ends this."""
+    while True:
+        await trio.lowlevel.wait_readable(listener)
+        if not accept_waiting(listener, accepted, ACCEPTS_PER_CHECKPOINT):
+            await trio.sleep(ACCEPT_PAUSE_S)
+
+
+def accept_waiting(listener: socket.socket, accepted: Accepted, at_most: int) -> bool:
+    """Accept what is waiting. False when there is no room for another connection now."""
+    for _ in range(at_most):
+        try:
+            connected, peer = listener.accept()
+        except BlockingIOError:
+            break
+        except OSError as error:
+            if error.errno in LISTENER_BROKEN:
+                raise
+            if error.errno in NO_ROOM:
+                log.error("cannot accept: %s; trying again in %g s", error.strerror, ACCEPT_PAUSE_S)
+                return False
+            continue  # the connection died before it was accepted; Linux tells here
+        connected.setblocking(False)
+        accepted(connected, peer)
+    return True
