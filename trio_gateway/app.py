@@ -1,0 +1,194 @@
+"""The Quart-Trio app: routes and lifespan; wires the rooms together.
+
+Model endpoints are listed in one table and are served by the app's own connection class, which hands the request to
+an exchange. Everything else (health, the list of models) is an ordinary Quart view. There is one way in: Quart's
+test client, plain Hypercorn and our own server all take it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import unquote
+
+import trio
+from quart import Request, request
+from quart_trio import QuartTrio
+from quart_trio.asgi import TrioASGIHTTPConnection
+from quart_trio.wrappers import TrioResponse
+from werkzeug.exceptions import HTTPException
+
+from gateway_schemas import openai_models
+from trio_gateway.config import Config
+from trio_gateway.dialects import dialect
+from trio_gateway.endpoints import ENDPOINTS, METHODS
+from trio_gateway.errors import GatewayError, Unavailable, UnknownPath, WrongMethod
+from trio_gateway.exchange import Exchange
+from trio_gateway.gateway import Gateway
+from trio_gateway.replies import Receive, Send, error_headers
+
+# A server that says so in the scope's extensions cancels the app's task itself when the client leaves.
+CANCELS_ON_DISCONNECT = "trio_gateway.cancels_on_disconnect"
+
+
+class GatewayConnection(TrioASGIHTTPConnection):
+    """Hands requests for models to an exchange, and everything else to Quart."""
+
+    app: GatewayApp
+
+    async def __call__(self, receive: Receive, send: Send) -> None:  # type: ignore[override]  # plain ASGI types
+        endpoint = ENDPOINTS.get((self.scope["method"], self.scope["path"]))
+        if endpoint is None:
+            await super().__call__(receive, send)  # type: ignore[arg-type]  # as above
+            return
+        gateway = self.app.gateway
+        if CANCELS_ON_DISCONNECT in (self.scope.get("extensions") or {}):
+            await Exchange(gateway, endpoint, self.scope, receive, send).serve()
+            return
+
+        async def serve(watched: Receive) -> None:
+            await Exchange(gateway, endpoint, self.scope, watched, send).serve()
+
+        await cancelled_on_disconnect(serve, receive)
+
+
+async def cancelled_on_disconnect(serve: Callable[[Receive], Awaitable[None]], receive: Receive) -> None:
+    """Run `serve`, and cancel it when `receive` says that the client has left. Returns normally in both cases."""
+    # Size 0: no more of the body is taken off the server than the exchange has asked for.
+    bodies_in, bodies_out = trio.open_memory_channel[dict[str, Any]](0)
+
+    async def watch() -> None:
+        while (event := await receive())["type"] != "http.disconnect":
+            await bodies_in.send(event)
+        nursery.cancel_scope.cancel(reason="the client left")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        await serve(bodies_out.receive)
+        nursery.cancel_scope.cancel(reason="the exchange has ended")
+
+
+class GatewayApp(QuartTrio):
+    """The ASGI app of one gateway. `gateway` is its long-lived state, opened and closed by the lifespan."""
+
+    asgi_http_class = GatewayConnection
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__("trio_gateway", static_folder=None)
+        self.gateway = gateway
+        self.started = False
+        # Strict slashes would redirect; ids of models hold slashes and are taken as they come.
+        self.url_map.strict_slashes = False
+        self.url_map.merge_slashes = False
+
+
+def build_app(config: Config) -> GatewayApp:
+    """Return the ASGI app for a configuration: `hypercorn -k trio` and any other trio ASGI server can serve it."""
+    app = GatewayApp(Gateway(config))
+
+    @app.before_serving
+    async def started() -> None:
+        app.started = True
+
+    @app.after_serving
+    async def stopped() -> None:
+        app.started = False
+        await app.gateway.aclose()
+
+    app.add_url_rule("/healthz", "healthz", _healthz, methods=["GET"])
+    app.add_url_rule("/readyz", "readyz", _readyz(app), methods=["GET"])
+    app.add_url_rule("/v1/models", "models", _models(app), methods=["GET"])
+    app.add_url_rule("/v1/models/<path:model>", "model", _model(app), methods=["GET"])
+    for path, method in METHODS.items():
+        # Served by GatewayConnection before Quart sees them. Known to Quart so that another method is a 405.
+        app.add_url_rule(path, path, _unreachable, methods=[method])
+    app.after_request(_with_request_id(app))
+    app.register_error_handler(HTTPException, _on_http_error)
+    app.register_error_handler(GatewayError, _on_gateway_error)
+    return app
+
+
+def from_env() -> GatewayApp:
+    """Return the app for the file that TRIO_GATEWAY_CONFIG names, or for the keys in the environment."""
+    from trio_gateway.startup import configuration
+
+    return build_app(configuration(os.environ.get("TRIO_GATEWAY_CONFIG"), os.environ, sys.stderr))
+
+
+async def _healthz() -> TrioResponse:
+    return _json(200, b'{"status":"ok"}')
+
+
+def _readyz(app: GatewayApp) -> Callable[[], Awaitable[TrioResponse]]:
+    async def readyz() -> TrioResponse:
+        if app.started and not app.gateway.draining:
+            return _json(200, b'{"status":"ready"}')
+        state = b"draining" if app.gateway.draining else b"starting"
+        return _json(503, b'{"status":"%b"}' % state)
+
+    return readyz
+
+
+def _models(app: GatewayApp) -> Callable[[], Awaitable[TrioResponse]]:
+    async def models() -> TrioResponse:
+        _admit(app, request)
+        listed = await app.gateway.catalogue.models()
+        entries = [openai_models.Model(id=name, created=0, owned_by=owner) for name, owner in listed.items()]
+        return _json(200, openai_models.encode(openai_models.ModelList(data=entries)))
+
+    return models
+
+
+def _model(app: GatewayApp) -> Callable[..., Awaitable[TrioResponse]]:
+    async def model(model: str) -> TrioResponse:
+        _admit(app, request)
+        name = unquote(model)
+        target = app.gateway.table.resolve(name)
+        return _json(200, openai_models.encode(openai_models.Model(id=name, created=0, owned_by=target.channel)))
+
+    return model
+
+
+async def _unreachable() -> TrioResponse:
+    raise Unavailable("This endpoint is served by the gateway's own connection class, which was replaced.")
+
+
+def _admit(app: GatewayApp, request: Request) -> None:
+    client = request.scope.get("client")
+    app.gateway.admit(dict(request.scope["headers"]), client[0] if client else None)
+
+
+def _with_request_id(app: GatewayApp) -> Callable[[TrioResponse], Awaitable[TrioResponse]]:
+    async def with_request_id(response: TrioResponse) -> TrioResponse:
+        given = app.gateway.request_id(dict(request.scope["headers"]))
+        response.headers.setdefault("x-request-id", given.decode("ascii"))
+        return response
+
+    return with_request_id
+
+
+async def _on_http_error(error: HTTPException) -> TrioResponse:
+    path = request.scope["path"]
+    if error.code == 405:
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or []))
+        wrong = WrongMethod(f"{request.method} is not allowed at {path}; allowed: {allowed}.")
+        response = await _on_gateway_error(wrong)
+        response.headers["allow"] = allowed
+        return response
+    if error.code == 404:
+        return await _on_gateway_error(UnknownPath(f"There is nothing at {path}. Models answer under /v1."))
+    return await _on_gateway_error(GatewayError(error.description or "The request failed.", status=error.code))
+
+
+async def _on_gateway_error(error: GatewayError) -> TrioResponse:
+    status, body = dialect("openai_chat").encode_error(error)
+    response = _json(status, body)
+    for name, value in error_headers(error):
+        response.headers[name.decode("ascii")] = value.decode("ascii")
+    return response
+
+
+def _json(status: int, body: bytes) -> TrioResponse:
+    return TrioResponse(body, status=status, content_type="application/json")

@@ -1,0 +1,200 @@
+"""How one answer crosses the gateway: untouched where both sides speak the same dialect, translated elsewhere.
+
+A stream crosses as bytes in, bytes out. Both kinds answer the same questions on the way: has an event that the
+client would see been produced, what failed, what was used, has the source said that it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from trio_gateway.dialects import AnswerEncoder, Dialect
+from trio_gateway.dialects.conversation import (
+    AnswerContext,
+    AnswerEvent,
+    End,
+    Fail,
+    Losses,
+    Ping,
+    Start,
+    Usage,
+    UsageUpdate,
+)
+from trio_gateway.errors import UpstreamBroke, UpstreamError
+
+
+class StreamPassage(Protocol):
+    """`feed` and `close` return what the client is to be sent now, and never raise.
+
+    Nothing is returned before `begun`. A failure before it is in `error` alone, and the client has seen nothing;
+    a failure after it is in `error` and has been written in-band, as the last thing the client sees.
+    """
+
+    begun: bool
+    ended: bool  # the source's terminal marker was seen, or the passage failed: nothing will follow
+    error: UpstreamError | None
+    usage: Usage | None
+
+    def feed(self, chunk: bytes) -> bytes: ...
+    def close(self) -> bytes: ...
+
+
+def _as_it_is(error: UpstreamError) -> UpstreamError:
+    return error
+
+
+class TranslatedStream:
+    """A stream whose two sides speak different dialects."""
+
+    __slots__ = ("_decoder", "_encoder", "_held", "_redact", "begun", "ended", "error", "usage")
+
+    def __init__(
+        self,
+        source: Dialect,
+        target: Dialect,
+        context: AnswerContext,
+        redact: Callable[[UpstreamError], UpstreamError] = _as_it_is,
+    ) -> None:
+        self._redact = redact
+        self._decoder = source.new_answer_decoder()
+        self._encoder: AnswerEncoder = target.new_answer_encoder(context)
+        self._held: list[AnswerEvent] = []  # Start and the like, until an event follows that the client would see
+        self.begun = False
+        self.ended = False
+        self.error: UpstreamError | None = None
+        self.usage: Usage | None = None
+
+    @property
+    def losses(self) -> Losses:
+        return self._decoder.losses + self._encoder.losses
+
+    def feed(self, chunk: bytes) -> bytes:
+        return self._pass(self._decoder.feed(chunk))
+
+    def close(self) -> bytes:
+        return self._pass(self._decoder.close())
+
+    def _pass(self, events: list[AnswerEvent]) -> bytes:
+        if not events or self.ended:
+            return b""
+        for event in events:
+            kind = type(event)
+            if kind is UsageUpdate:
+                update = event.usage  # type: ignore[union-attr]  # `kind is` narrows nothing, and isinstance costs
+                self.usage = self.usage.updated(update) if self.usage else update
+            elif kind is Fail:
+                self.error = self._redact(event.error)  # type: ignore[union-attr]  # as above
+                self.ended = True
+            elif kind is End:
+                self.ended = True
+        if not self.begun:
+            if not self._begins(events):
+                return b""
+            events, self._held = self._held, []
+        return self._encoder.feed(events)
+
+    def _begins(self, events: list[AnswerEvent]) -> bool:
+        """Hold the events; say whether the client is to see them now."""
+        self._held += events
+        if all(type(event) in _UNSEEN for event in events):
+            return False
+        if self.error is not None and all(type(event) in _UNSEEN or type(event) is Fail for event in self._held):
+            return False
+        self.begun = True
+        return True
+
+
+_UNSEEN = frozenset({Start, Ping, UsageUpdate})
+
+
+SSE_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+LINE_ENDS = (b"\n",)
+
+
+class ObservedStream:
+    """A stream that passes byte for byte while its own dialect's decoder looks on.
+
+    Only whole frames leave, so that an error event after a break is an event of its own. `frame_ends` are the
+    byte strings that end one; with none of them bytes pass as they come.
+    """
+
+    __slots__ = ("_decoder", "_dialect", "_frames", "_held", "begun", "ended", "error", "usage")
+
+    def __init__(self, dialect: Dialect, frame_ends: tuple[bytes, ...]) -> None:
+        self._dialect = dialect
+        self._frames = WholeFrames(frame_ends)
+        self._decoder = dialect.new_answer_decoder()
+        self._held: list[bytes] = []
+        self.begun = False
+        self.ended = False
+        self.error: UpstreamError | None = None
+        self.usage: Usage | None = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        if self.ended:
+            return b""
+        return self._pass(self._frames.feed(chunk), self._decoder.feed(chunk))
+
+    def close(self) -> bytes:
+        if self.ended:
+            return b""
+        return self._pass(self._frames.rest(), self._decoder.close())
+
+    def _pass(self, frames: bytes, events: list[AnswerEvent]) -> bytes:
+        seen = self._note(events)
+        if self.error is not None and isinstance(self.error, UpstreamBroke):
+            # The provider did not say so itself. What it sent last is no whole event: the client gets ours instead.
+            frames = self._dialect.encode_stream_error(self.error)
+        if not self.begun:
+            self._held.append(frames)
+            if not seen:
+                return b""
+            self.begun = True
+            frames, self._held = b"".join(self._held), []
+        return frames
+
+    def _note(self, events: list[AnswerEvent]) -> bool:
+        """Read off the events what this passage tells; return whether the client would see any of them."""
+        seen = False
+        for event in events:
+            if isinstance(event, UsageUpdate):
+                self.usage = self.usage.updated(event.usage) if self.usage else event.usage
+            elif isinstance(event, Fail):
+                self.error = event.error
+                self.ended = True
+            elif isinstance(event, End):
+                self.ended = seen = True
+            elif type(event) not in _UNSEEN:
+                seen = True
+        return seen
+
+
+class WholeFrames:
+    """Holds back the beginning of a frame until its end has come."""
+
+    __slots__ = ("_ends", "_tail")
+
+    def __init__(self, ends: tuple[bytes, ...]) -> None:
+        self._ends = ends
+        self._tail = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return the whole frames there are by now."""
+        if not self._ends:
+            return chunk
+        buffer = self._tail + chunk if self._tail else chunk
+        if buffer.endswith(self._ends):
+            self._tail = b""
+            return buffer
+        cut = max((at + len(end) for end in self._ends if (at := buffer.rfind(end)) >= 0), default=0)
+        self._tail = buffer[cut:]
+        return buffer[:cut]
+
+    def held_bytes(self) -> int:
+        return len(self._tail)
+
+    def rest(self) -> bytes:
+        """Return what no frame's end followed."""
+        tail, self._tail = self._tail, b""
+        return tail

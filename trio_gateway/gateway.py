@@ -1,0 +1,76 @@
+"""The gateway's long-lived state: what every exchange of one process shares."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping
+
+import trio
+
+from trio_gateway.access.lockout import Lockout
+from trio_gateway.access.tokens import Tokens
+from trio_gateway.config import Config
+from trio_gateway.errors import TooManyRequests, Unauthorized
+from trio_gateway.observe.logs import ExchangeLog, form_for
+from trio_gateway.routing.catalogue import Catalogue
+from trio_gateway.routing.channel import Channel
+from trio_gateway.routing.table import RoutingTable
+
+_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
+
+
+class Gateway:
+    """Made once, before serving; closed with `aclose` after it."""
+
+    def __init__(self, config: Config, log: ExchangeLog | None = None) -> None:
+        self.config = config
+        self.tokens = Tokens(config.auth.tokens)
+        self.lockout = Lockout(config.auth)
+        self.table = RoutingTable(config.channels)
+        self.channels = {name: Channel(name, channel, config.timeouts) for name, channel in config.channels.items()}
+        self.catalogue = Catalogue(self.channels, self.table)
+        self.log = log or ExchangeLog(form_for(config.log.format, sys.stderr), sys.stderr, time.time)
+        self.draining = False
+        self._ids = RequestIds()
+
+    def admit(self, headers: Mapping[bytes, bytes], address: str | None) -> None:
+        """Let a request in, by its headers and its client's address. Raises Unauthorized or TooManyRequests."""
+        now_s = trio.current_time()
+        remaining_s = self.lockout.remaining_s(address, now_s)
+        if remaining_s > 0:
+            raise TooManyRequests(
+                "Too many requests with a wrong token came from this address. Wait, and check the token.",
+                code="locked_out",
+                retry_after_s=remaining_s,
+            )
+        try:
+            self.tokens.check(headers)
+        except Unauthorized:
+            self.lockout.failed(address, now_s)
+            raise
+
+    def request_id(self, headers: Mapping[bytes, bytes]) -> bytes:
+        """Return the client's x-request-id if it is a sane one, a new one otherwise."""
+        given = headers.get(b"x-request-id")
+        if given is not None and _SANE_REQUEST_ID.fullmatch(given):
+            return given
+        return next(self._ids)
+
+    async def aclose(self) -> None:
+        for channel in self.channels.values():
+            await channel.upstream.aclose()
+
+
+class RequestIds:
+    """Ids that are unique over processes and restarts: a random part for the process, and a count."""
+
+    def __init__(self) -> None:
+        self._process = os.urandom(9).hex()
+        self._count = itertools.count()
+
+    def __next__(self) -> bytes:
+        return b"req_%b%06x" % (self._process.encode(), next(self._count))

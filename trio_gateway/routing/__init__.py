@@ -1,0 +1,1 @@
+"""Which target, then which next: pure decisions, and the attempts that act on them."""

@@ -1,0 +1,68 @@
+"""From a file or the environment to a configuration that can be served."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+
+from trio_gateway.config import TOKEN_VARIABLE, Config, environment_config, load
+from trio_gateway.errors import ConfigError
+from trio_gateway.secrets import Secret
+
+OLLAMA = ("127.0.0.1", 11434)
+OLLAMA_ASK_S = 0.5  # a local server that is there answers in milliseconds
+
+
+def configuration(
+    path: str | None, environ: Mapping[str, str], tell: TextIO, server: Mapping[str, Any] | None = None
+) -> Config:
+    """Return the configuration in `path`, or the environment's where there is no file, with a token.
+
+    `server` holds keys of the [server] table that go before the file's. Where no token is configured one is made,
+    and told once, on `tell`. Raises ConfigError, also where there is no channel at all.
+    """
+    if path is not None:
+        config = load(Path(path), environ, server)
+    else:
+        config = environment_config(environ, local_ollama_models(), server)
+    if not config.channels:
+        where = f"{path}: channels: is empty; add a [channels.NAME] table" if path else (
+            "There is no channel: set OPENAI_API_KEY or ANTHROPIC_API_KEY, start Ollama on 127.0.0.1:11434, "
+            "or name a file with --config"
+        )  # fmt: skip
+        raise ConfigError([where])
+    return config if config.auth.tokens else _with_new_token(config, tell)
+
+
+def _with_new_token(config: Config, tell: TextIO) -> Config:
+    token = "tg-" + secrets.token_urlsafe(24)
+    print(
+        f"No token is configured, so this one was made for this run: {token}\n"
+        f"To keep it, set {TOKEN_VARIABLE} in the environment, or auth.tokens in the configuration.",
+        file=tell,
+        flush=True,
+    )
+    auth = msgspec.structs.replace(config.auth, tokens=[Secret(token, "made at start")])
+    return msgspec.structs.replace(config, auth=auth)
+
+
+def local_ollama_models() -> list[str] | None:
+    """Return the models of the Ollama on this machine, None where none answers."""
+    connection = http.client.HTTPConnection(*OLLAMA, timeout=OLLAMA_ASK_S)
+    try:
+        connection.request("GET", "/api/tags")
+        response = connection.getresponse()
+        if response.status != 200:
+            return None
+        listed = json.loads(response.read(4 * 1024 * 1024))
+        return [str(model["name"]) for model in listed["models"]]
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return None
+    finally:
+        connection.close()
