@@ -44,6 +44,10 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stop_sequences: bool = True
     # Gemini: thoughts are asked for by a budget in tokens (2.5) or by a level (3)
     reasoning_by: Literal["effort", "budget"] = "effort"
+    # Chat: explicit cache breakpoints are known (OpenAI refuses them before gpt-5.6)
+    cache_breakpoints: bool = False
+    # Chat: the target wants its earlier reasoning_content back (DeepSeek, MiMo), which OpenAI has no word for
+    replay_reasoning: bool = False
 
 
 class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
