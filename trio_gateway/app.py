@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import trio
@@ -28,6 +28,7 @@ from trio_gateway.errors import GatewayError, Unavailable, UnknownPath, WrongMet
 from trio_gateway.exchange import Exchange
 from trio_gateway.gateway import Gateway
 from trio_gateway.replies import Receive, Send, error_headers
+from trio_gateway.server.service import App
 
 # A server that says so in the scope's extensions cancels the app's task itself when the client leaves.
 CANCELS_ON_DISCONNECT = "trio_gateway.cancels_on_disconnect"
@@ -108,6 +109,11 @@ def build_app(config: Config) -> GatewayApp:
     app.register_error_handler(HTTPException, _on_http_error)
     app.register_error_handler(GatewayError, _on_gateway_error)
     return app
+
+
+def as_asgi(app: GatewayApp) -> App:
+    """Return the app as our server's types see it: Quart's name Hypercorn's event types, which are dicts too."""
+    return cast(App, app)
 
 
 def from_env() -> GatewayApp:

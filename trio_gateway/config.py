@@ -72,7 +72,7 @@ class ChannelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     provider: ProviderName
     api_key: Secret | None = None
     base_url: str | None = None
-    models: Annotated[list[str], msgspec.Meta(min_length=1)] = ["*"]
+    models: Annotated[list[str], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: ["*"])
     rename: dict[str, str] = {}
     timeouts: TimeoutOverrides = TimeoutOverrides()
     connections_max: Connections = 1000

@@ -13,7 +13,7 @@ from typing import Any
 
 import trio
 
-from trio_gateway.app import build_app
+from trio_gateway.app import as_asgi, build_app
 from trio_gateway.cli.serve import run
 from trio_gateway.config import Config, validate
 from trio_gateway.dialects.framing import SseDecoder
@@ -63,7 +63,7 @@ async def _demo(bind: str, once: bool) -> int:
 
 
 async def _serve(config: Config, task_status: trio.TaskStatus[Server]) -> None:
-    await serve_app(build_app(config), config.server, task_status=task_status)
+    await serve_app(as_asgi(build_app(config)), config.server, task_status=task_status)
 
 
 def _config(simulator: Simulator, bind: str, token: str) -> Config:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import trio
 
-from trio_gateway.app import GatewayApp, build_app
+from trio_gateway.app import GatewayApp, as_asgi, build_app
 from trio_gateway.config import Config
 from trio_gateway.errors import ConfigError
 from trio_gateway.observe.logs import configure_logging, form_for
@@ -66,7 +66,7 @@ async def serve_config(config: Config) -> int:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
 
             async def serving(task_status: trio.TaskStatus[Server]) -> None:
-                await serve_app(app, config.server, shutdown=shutdown, task_status=task_status)
+                await serve_app(as_asgi(app), config.server, shutdown=shutdown, task_status=task_status)
                 nursery.cancel_scope.cancel(reason="the server has stopped")
 
             server = await nursery.start(serving)

@@ -1,0 +1,46 @@
+# Everything here works on a fresh machine that has Python 3.11 or newer and make. PYTHON picks the interpreter.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+LAW_EXAMPLES ?= 1000
+
+.PHONY: demo test lint laws lock clean
+
+demo: $(VENV)/.run
+	$(BIN)/trio-gateway demo $(DEMO)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/flake8-async --enable=ASYNC100,ASYNC101,ASYNC102,ASYNC103,ASYNC104,ASYNC105,ASYNC106,ASYNC109,ASYNC110,ASYNC111,ASYNC112,ASYNC113,ASYNC114,ASYNC115,ASYNC116,ASYNC118,ASYNC119,ASYNC120,ASYNC121,ASYNC122,ASYNC123,ASYNC124,ASYNC125,ASYNC126,ASYNC200,ASYNC210,ASYNC211,ASYNC212,ASYNC220,ASYNC221,ASYNC222,ASYNC230,ASYNC231,ASYNC232,ASYNC240,ASYNC250,ASYNC251,ASYNC400,ASYNC401,ASYNC900,ASYNC912,ASYNC913 trio_gateway
+	$(BIN)/mypy
+
+# The laws of translation with many examples each; `make test` runs them with few.
+laws: $(VENV)/.dev
+	LAW_EXAMPLES=$(LAW_EXAMPLES) $(BIN)/python -m pytest tests/laws
+
+# Pin what pyproject.toml asks for, for every Python and platform we support.
+lock: $(VENV)/.dev
+	$(PIP) install uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q --upgrade \
+		pyproject.toml --group build -o requirements/run.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q --upgrade \
+		-c requirements/run.txt pyproject.toml --group build --group test --group lint -o requirements/dev.txt
+
+# What the gateway needs, and what building it needs; every download is checked against its hash.
+$(VENV)/.run: requirements/run.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r requirements/run.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
