@@ -348,6 +348,7 @@ class Start(msgspec.Struct):
     id: str | None = None
     model: str | None = None
     created: int | None = None
+    service_tier: str | None = None
 
 
 class Open(msgspec.Struct):
@@ -446,6 +447,7 @@ def fold(events: Iterable[AnswerEvent], source: str = "") -> Answer:
                 part.choice.parts[part.position] = part.whole()
             case Start():
                 answer.id, answer.model, answer.created = event.id, event.model, event.created
+                answer.service_tier = event.service_tier
             case UsageUpdate():
                 answer.usage = answer.usage.updated(event.usage) if answer.usage else event.usage
             case LogprobsDelta():
