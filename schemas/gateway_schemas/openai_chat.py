@@ -341,14 +341,14 @@ class AnswerMessage(Struct):
     role: str | None = "assistant"
     content: str | list[Raw] | None = None
     refusal: str | None = None
-    annotations: list[Raw] | None | UnsetType = UNSET
+    annotations: list[Raw] | UnsetType | None = UNSET
     audio: Raw | UnsetType = UNSET
-    tool_calls: list[ToolCall] | None | UnsetType = UNSET
-    function_call: FunctionCall | None | UnsetType = UNSET
-    reasoning_content: str | None | UnsetType = UNSET
-    reasoning: str | None | UnsetType = UNSET
-    reasoning_details: list[ReasoningDetail] | None | UnsetType = UNSET
-    thinking_blocks: list[ThinkingBlock] | None | UnsetType = UNSET
+    tool_calls: list[ToolCall] | UnsetType | None = UNSET
+    function_call: FunctionCall | UnsetType | None = UNSET
+    reasoning_content: str | UnsetType | None = UNSET
+    reasoning: str | UnsetType | None = UNSET
+    reasoning_details: list[ReasoningDetail] | UnsetType | None = UNSET
+    thinking_blocks: list[ThinkingBlock] | UnsetType | None = UNSET
 
 
 class Choice(Struct):
@@ -383,9 +383,9 @@ class Answer(Struct):
     created: int | float | None = None
     model: str | None = None
     choices: list[Choice] | None = None
-    usage: Usage | None | UnsetType = UNSET
-    service_tier: str | None | UnsetType = UNSET
-    system_fingerprint: str | None | UnsetType = UNSET
+    usage: Usage | UnsetType | None = UNSET
+    service_tier: str | UnsetType | None = UNSET
+    system_fingerprint: str | UnsetType | None = UNSET
     metadata: Raw | UnsetType = UNSET
     moderation: Raw | UnsetType = UNSET
     error: Raw | UnsetType = UNSET
@@ -425,10 +425,10 @@ class Chunk(Struct):
     created: int | float | None = None
     model: str | None = None
     choices: list[ChunkChoice] | None = None
-    usage: Usage | None | UnsetType = UNSET
-    service_tier: str | None | UnsetType = UNSET
-    system_fingerprint: str | None | UnsetType = UNSET
-    obfuscation: str | None | UnsetType = UNSET
+    usage: Usage | UnsetType | None = UNSET
+    service_tier: str | UnsetType | None = UNSET
+    system_fingerprint: str | UnsetType | None = UNSET
+    obfuscation: str | UnsetType | None = UNSET
     moderation: Raw | UnsetType = UNSET
     error: Raw | UnsetType = UNSET
 

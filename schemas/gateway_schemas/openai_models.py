@@ -15,7 +15,7 @@ class Model(Struct, tag_field="object", tag="model"):
     id: str
     created: int = 0
     owned_by: str = ""
-    shutdown_date: str | None | UnsetType = UNSET
+    shutdown_date: str | UnsetType | None = UNSET
 
 
 class ModelList(Struct, tag_field="object", tag="list"):

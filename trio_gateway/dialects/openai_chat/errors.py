@@ -1,0 +1,222 @@
+"""OpenAI's errors: the body of a refusal, the frame inside a stream, and what other servers write in their place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from gateway_schemas.openai_chat import ErrorBody, ErrorDetail, encode
+from trio_gateway.dialects import wire
+from trio_gateway.dialects.framing import sse
+from trio_gateway.errors import GatewayError, UpstreamError
+
+_MAX_QUOTE = 300
+
+# What a provider writes about our own key ("Incorrect API key provided: sk-ab***yz") is not for the client.
+_SECRET = re.compile(r"(?i)\b(?:sk|pk|rk|gsk|xai|org|proj)-[\w*.-]{6,}|\bAIza[\w-]{10,}|\bBearer\s+[\w*.~+/=-]+")
+
+# A status for errors that come without one: in a stream, or inside a 200.
+_STATUS_OF_TYPE = {
+    "invalid_request_error": 400,
+    "invalid_request": 400,
+    "context_length_exceeded": 400,
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "insufficient_quota": 429,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "model_not_found": 404,
+    "conflict_error": 409,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "requests": 429,
+    "tokens": 429,
+    "server_error": 500,
+    "api_error": 500,
+    "internal_error": 500,
+    "service_unavailable_error": 503,
+    "overloaded_error": 503,
+    "overloaded": 503,
+    "timeout_error": 504,
+    "timeout": 504,
+}
+
+_TYPE_OF_STATUS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    504: "timeout_error",
+}
+
+# Anthropic's words in OpenAI's. Words that both have stay; Gemini's, in capitals, become the status's.
+_TYPE_OF_FOREIGN = {
+    "api_error": "server_error",
+    "overloaded_error": "server_error",
+    "billing_error": "insufficient_quota",
+    "request_too_large": "invalid_request_error",
+}
+
+_NEVER_RETRY = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+
+# ------------------------------------------------------------------------------------------- for clients
+
+
+def encode_error(error: GatewayError, /) -> tuple[int, bytes]:
+    """Return the status and the body for a Chat client. 529 is Anthropic's own: it becomes 503."""
+    status = 503 if error.status == 529 else error.status
+    kind = _TYPE_OF_FOREIGN.get(error.kind, error.kind)
+    if kind.isupper() or not kind:
+        kind = _TYPE_OF_STATUS.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    param = _param(error.pointer) if error.pointer else None
+    return status, encode(ErrorBody(ErrorDetail(error.message, kind, param, error.code)))
+
+
+def encode_stream_error(error: GatewayError, /) -> bytes:
+    """Return the frame that ends a stream that broke. No [DONE] follows it."""
+    return sse(encode_error(error)[1])
+
+
+def _param(pointer: str) -> str:
+    """Return a JSON pointer as OpenAI names a field: /messages/0/content is messages[0].content."""
+    steps = (step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
+    return "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in steps).removeprefix(".")
+
+
+def _pointer(param: str) -> str:
+    steps = re.findall(r"[^.\[\]]+", param)
+    return "".join("/" + wire.escape(step) for step in steps)
+
+
+# ---------------------------------------------------------------------------------------- from providers
+
+
+class _Detail(msgspec.Struct):
+    """An error object of OpenAI, or of a server that resembles it: `status` is Google's word for the type."""
+
+    message: str | None = None
+    type: str | None = None
+    param: str | None = None
+    code: str | int | float | None = None
+    status: str | int | float | None = None
+
+
+class _Body(msgspec.Struct):
+    """`error` is an object, or a text; vLLM's older form is the detail itself; FastAPI has `detail`."""
+
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    object: str | None = None
+    detail: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_body = msgspec.json.Decoder(_Body).decode
+_bodies = msgspec.json.Decoder(list[_Body]).decode
+_detail = msgspec.json.Decoder(_Detail).decode
+_text = msgspec.json.Decoder(str).decode
+_EMPTY = (b"null", b"false", b"0", b'""', b"{}", b"[]")
+
+
+def decode_error(status: int, headers: Mapping[str, str], body: bytes, /) -> UpstreamError:
+    """Read a provider's error. Header names are lower-case. Never raises; a body that is no JSON is quoted.
+
+    A status below 400 is that of an answer whose body, or a frame of it, turned out to be an error: the error
+    itself says which status it deserves, else 502.
+    """
+    found = _read(body)
+    code = None if found.code is None else str(found.code)
+    kind = found.type or (found.status if isinstance(found.status, str) else None)
+    if status < 400:
+        status = _status_of(found, kind, code)
+    message = found.message or f"The provider answered with the status {status}."
+    return UpstreamError(
+        _SECRET.sub("[redacted]", message),
+        status=status,
+        kind=kind,
+        code=code,
+        pointer=_pointer(found.param) if found.param else None,
+        retry_after_s=retry_after_s(headers),
+        retryable=_retryable(headers, kind, code),
+        request_id=headers.get("x-request-id") or headers.get("request-id"),
+    )
+
+
+def error_of_frame(error: msgspec.Raw | msgspec.UnsetType, object_: str | None, body: bytes) -> UpstreamError | None:
+    """Return the error that a frame or a 200's body is, None where it is none."""
+    if object_ != "error" and (isinstance(error, msgspec.UnsetType) or bytes(error) in _EMPTY):
+        return None
+    return decode_error(200, {}, body)
+
+
+def _read(body: bytes) -> _Detail:
+    try:
+        # Google's compatibility endpoint wraps its errors into a list.
+        found = _bodies(body)[0] if body.lstrip()[:1] == b"[" else _body(body)
+    except (*wire.BAD_BODY, IndexError):
+        return _Detail(_quote(body))
+    for raw in (found.error, found.detail):
+        if not isinstance(raw, msgspec.UnsetType) and bytes(raw) not in _EMPTY:
+            return _read_detail(bytes(raw))
+    if found.object == "error":
+        return _read_detail(body)
+    # Some servers write the detail alone.
+    detail = _read_detail(body)
+    return detail if detail.message else _Detail(_quote(body))
+
+
+def _read_detail(raw: bytes) -> _Detail:
+    try:
+        return _detail(raw)
+    except wire.BAD_BODY:
+        pass
+    try:
+        return _Detail(_text(raw))
+    except wire.BAD_BODY:
+        return _Detail(_quote(raw))
+
+
+def _quote(body: bytes) -> str | None:
+    """Return the beginning of a body that is no error of a known shape, as one line."""
+    line = " ".join(body[: 8 * _MAX_QUOTE].decode("utf-8", "replace").split())
+    return f"The provider answered: {line[:_MAX_QUOTE]}" if line else None
+
+
+def _status_of(found: _Detail, kind: str | None, code: str | None) -> int:
+    for value in (found.code, found.status):
+        if isinstance(value, int) and 400 <= value <= 599:
+            return value
+    if code is not None and code.isdigit() and 400 <= int(code) <= 599:
+        return int(code)
+    for word in (code, kind):
+        if word is not None and word.lower() in _STATUS_OF_TYPE:
+            return _STATUS_OF_TYPE[word.lower()]
+    return 502
+
+
+def _retryable(headers: Mapping[str, str], kind: str | None, code: str | None) -> bool | None:
+    """Return what the provider says about trying again, None where its status decides."""
+    said = headers.get("x-should-retry")
+    if said in ("true", "false"):
+        return said == "true"
+    return False if kind in _NEVER_RETRY or code in _NEVER_RETRY else None
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return how long to wait. A date is counted from the answer's own Date header: there is no clock here."""
+    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "").strip()
+        if re.fullmatch(r"\d{1,9}(\.\d+)?", value):
+            return float(value) * unit_s
+    try:
+        until = parsedate_to_datetime(headers["retry-after"])
+        return max(0.0, (until - parsedate_to_datetime(headers["date"])).total_seconds())
+    except (KeyError, TypeError, ValueError):
+        return None
