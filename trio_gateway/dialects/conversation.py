@@ -352,7 +352,10 @@ class Start(msgspec.Struct):
 
 
 class Open(msgspec.Struct):
-    """A part begins. `id` and `name` for calls; `raw` is the whole of an opaque part, `tag` its type."""
+    """A part begins.
+
+    `id` and `name` for calls; `raw` is the whole of an opaque part, `tag` its type, `dialect` whose it is.
+    """
 
     key: int
     kind: Literal["text", "reasoning", "redacted", "call", "custom_call", "refusal", "opaque"]
@@ -361,6 +364,7 @@ class Open(msgspec.Struct):
     name: str = ""
     tag: str = ""
     raw: msgspec.Raw | None = None
+    dialect: str = ""
 
 
 class Delta(msgspec.Struct):
@@ -510,7 +514,7 @@ class _OpenPart:
             case "refusal":
                 return Refusal(text)
             case "opaque":
-                return Opaque("", opened.tag, opened.raw or msgspec.Raw(b"null"))
+                return Opaque(opened.dialect, opened.tag, opened.raw or msgspec.Raw(b"null"))
 
 
 def fail_broken(reason: str) -> Fail:
