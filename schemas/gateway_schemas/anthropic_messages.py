@@ -63,11 +63,11 @@ class MessagesRequest(msgspec.Struct):
     model: str
     max_tokens: int  # 0 only warms the cache
     messages: list[Raw]
-    system: str | list[Raw] | UnsetType = UNSET
-    tools: list[Raw] | UnsetType = UNSET
-    tool_choice: Raw | UnsetType = UNSET
-    thinking: Raw | UnsetType = UNSET
-    output_config: Raw | UnsetType = UNSET
+    system: str | list[Raw] | UnsetType | None = UNSET  # a list of TextBlock
+    tools: list[Raw] | UnsetType | None = UNSET
+    tool_choice: Raw | UnsetType | None = UNSET
+    thinking: Raw | UnsetType | None = UNSET
+    output_config: Raw | UnsetType | None = UNSET
     stop_sequences: list[str] | UnsetType | None = UNSET
     stream: bool | UnsetType | None = UNSET
     metadata: Raw | UnsetType | None = UNSET
@@ -273,6 +273,21 @@ class StartMessage(msgspec.Struct):
     usage: Usage | None = None
 
 
+class StartBlock(msgspec.Struct):
+    """A block as content_block_start tells it: mostly empty, but proxies send whole ones. `input` is `{}` there, and
+    the arguments come as fragments."""
+
+    type: str
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: Raw | None = None
+    citations: list[Raw] | None = None
+
+
 class StreamEvent(msgspec.Struct):
     """Any event: message_start, content_block_start, content_block_delta, content_block_stop, message_delta,
     message_stop, ping, error. Others may come and mean nothing to those who do not know them."""
@@ -294,6 +309,7 @@ decode_source = msgspec.json.Decoder(Source).decode
 decode_tool = msgspec.json.Decoder(Tool).decode
 decode_tag = msgspec.json.Decoder(Tagged).decode
 decode_response = msgspec.json.Decoder(MessagesResponse).decode
+decode_start_block = msgspec.json.Decoder(StartBlock).decode
 decode_event = msgspec.json.Decoder(StreamEvent).decode
 decode_error = msgspec.json.Decoder(ErrorResponse).decode
 encode = msgspec.json.Encoder().encode

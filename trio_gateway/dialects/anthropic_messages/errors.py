@@ -1,0 +1,152 @@
+"""Errors, both ways. Anthropic's kinds belong to statuses; in a stream only the kind is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Raw
+
+from gateway_schemas import anthropic_messages as wire_shapes
+from trio_gateway.dialects.framing import sse_named
+from trio_gateway.dialects.wire import BAD_BODY
+from trio_gateway.errors import GatewayError, UpstreamError
+
+QUOTED_LENGTH_MAX = 300
+
+_STATUS = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "conflict_error": 409,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+_KIND = {status: kind for kind, status in _STATUS.items()} | {503: "overloaded_error"}
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Error(msgspec.Struct):
+    """Anthropic's error, or what stands for it at those who imitate the API."""
+
+    type: str | None = None
+    message: str | None = None
+    error_code: str | int | None = None
+    code: str | int | None = None
+
+
+class _Body(msgspec.Struct):
+    error: Raw | None = None
+    request_id: str | None = None
+    message: str | None = None
+
+
+_decode_body = msgspec.json.Decoder(_Body).decode
+_decode_error = msgspec.json.Decoder(_Error | str).decode
+
+
+def encode_error(error: GatewayError) -> tuple[int, bytes]:
+    return error.status, _encode(_response(error))
+
+
+def encode_stream_error(error: GatewayError) -> bytes:
+    return sse_named(b"error", _encode(_response(error)))
+
+
+def _response(error: GatewayError) -> wire_shapes.ErrorResponse:
+    body = wire_shapes.ErrorBody(_kind(error), error.message)
+    if error.code is not None:
+        body.error_code = error.code
+    if error.pointer is not None:
+        body.details = Raw(_encode({"pointer": error.pointer}))
+    response = wire_shapes.ErrorResponse(body)
+    if isinstance(error, UpstreamError) and error.request_id is not None:
+        response.request_id = error.request_id
+    return response
+
+
+def _kind(error: GatewayError) -> str:
+    if error.kind in _STATUS and (error.kind != "invalid_request_error" or error.status == 400):
+        return error.kind
+    return _KIND.get(error.status) or ("invalid_request_error" if 400 <= error.status < 500 else "api_error")
+
+
+def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+    """Read a provider's error. Never raises; a body that is no JSON is quoted, on one line."""
+    error, request_id = _read(body)
+    message = error.message if error is not None else None
+    code = (error.error_code or error.code) if error is not None else None
+    return UpstreamError(
+        message or _quoted(status, body),
+        status=status,
+        kind=(error.type if error is not None else None) or _KIND.get(status) or "api_error",
+        code=str(code) if code is not None else None,
+        retry_after_s=_retry_after_s(headers),
+        retryable=_should_retry(headers),
+        request_id=headers.get("request-id") or request_id or headers.get("x-request-id"),
+    )
+
+
+def stream_error(raw: Raw | None, request_id: str | None) -> UpstreamError:
+    """Read the `error` of an error event. It has no status: the kind's own stands for it."""
+    error = _read_error(raw)
+    kind = (error.type if error is not None else None) or "api_error"
+    message = error.message if error is not None else None
+    code = (error.error_code or error.code) if error is not None else None
+    return UpstreamError(
+        message or "The provider reported an error in the middle of its answer.",
+        status=_STATUS.get(kind, 500),
+        kind=kind,
+        code=str(code) if code is not None else None,
+        request_id=request_id,
+    )
+
+
+def _read(body: bytes) -> tuple[_Error | None, str | None]:
+    try:
+        outer = _decode_body(body)
+    except BAD_BODY:
+        return None, None
+    error = _read_error(outer.error)
+    if error is None and outer.message:
+        error = _Error(message=outer.message)
+    return error, outer.request_id
+
+
+def _read_error(raw: Raw | None) -> _Error | None:
+    if raw is None:
+        return None
+    try:
+        error = _decode_error(raw)
+    except BAD_BODY:
+        return None
+    return _Error(message=error) if isinstance(error, str) else error
+
+
+def _quoted(status: int, body: bytes) -> str:
+    text = " ".join(re.sub(r"<[^>]*>", " ", body[: 20 * QUOTED_LENGTH_MAX].decode("utf-8", "replace")).split())
+    quote = text[:QUOTED_LENGTH_MAX]
+    return f"The provider answered {status}: {quote}" if quote else f"The provider answered {status} without a body."
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return seconds. A Retry-After that is a date is left alone: there is no clock here."""
+    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers[name]) * unit_s
+        except (KeyError, ValueError):
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    return None
+
+
+def _should_retry(headers: Mapping[str, str]) -> bool | None:
+    return {"true": True, "false": False}.get(headers.get("x-should-retry", ""))

@@ -1,0 +1,479 @@
+"""A client's request, read into a Conversation.
+
+Each node (the body, a message, a block, a tool, ...) is decoded by itself, first by a strict twin of its struct that
+refuses unknown members. Nearly always that succeeds, and nothing is left to look for. Where it fails, the lenient
+struct decides whether the node is wrong, and its unknown members are listed.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any, Final, Generic, Literal, TypeVar, cast
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from gateway_schemas import anthropic_messages as wire_shapes
+from trio_gateway.dialects.anthropic_messages.custom import unwrap
+from trio_gateway.dialects.anthropic_messages.names import recognise_id, recognise_name
+from trio_gateway.dialects.capabilities import effort_of_budget
+from trio_gateway.dialects.conversation import (
+    CacheMark,
+    Conversation,
+    File,
+    Image,
+    Loss,
+    Losses,
+    Media,
+    Opaque,
+    OutputFormat,
+    Part,
+    Reasoning,
+    ReasoningRequest,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+)
+from trio_gateway.dialects.opaque import recognise
+from trio_gateway.dialects.wire import BAD_BODY, present, read_request, unknown_fields
+from trio_gateway.errors import InvalidRequest
+
+NAME: Final = "anthropic_messages"
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_NO_COUNTERPART = "has no counterpart in other formats"
+
+_UNMODELLED = (
+    "container", "diagnostics", "inference_geo", "user_profile_id", "billing_policy", "compaction",
+    "context_management", "fallback_credit_token", "fallbacks", "mcp_servers", "output_format", "prefill", "thread",
+)  # fmt: skip
+
+# Where the fields of a Conversation that have another name there stood in the request. Shared, and never changed.
+_POINTERS = {
+    "max_output_tokens": "/max_tokens",
+    "stop": "/stop_sequences",
+    "user": "/metadata/user_id",
+    "parallel_tool_calls": "/tool_choice/disable_parallel_tool_use",
+    "cache": "/cache_control",
+    "turns": "/messages",
+}
+
+
+class _Node(Generic[S]):
+    """A struct of the wire, and its strict twin."""
+
+    def __init__(self, shape: type[S]) -> None:
+        self.shape = shape
+        self.strict = strict_twin(shape)
+        self._decode_strict = msgspec.json.Decoder(self.strict).decode
+        self._lenient = msgspec.json.Decoder(shape)
+
+    def read(self, raw: bytes | Raw, at: str, unread: Losses) -> S:
+        return self.read_strictly(raw) or self.read_leniently(raw, at, unread)
+
+    def read_strictly(self, raw: bytes | Raw) -> S | None:
+        try:
+            return self._decode_strict(raw)
+        except BAD_BODY:
+            return None
+
+    def read_leniently(self, raw: bytes | Raw, at: str, unread: Losses) -> S:
+        value = read_request(self._lenient, bytes(raw), at)
+        members = {name: member for name, member in _decode_members(raw).items() if bytes(member) != b"null"}
+        unread += unknown_fields(members, self.shape, at)
+        return value
+
+
+def strict_twin(shape: type[S]) -> type[S]:
+    """Return a subclass of `shape` that refuses members it does not know."""
+    return cast(type[S], types.new_class(shape.__name__, (shape,), {"forbid_unknown_fields": True}))
+
+
+_decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+class _HostedTool(msgspec.Struct):
+    """The members that the vendor's typed tools share."""
+
+    type: str | None = None
+    name: str | None = None
+
+
+_ROOT = _Node(wire_shapes.MessagesRequest)
+_MESSAGE = _Node(wire_shapes.Message)
+_CACHE = _Node(wire_shapes.CacheControl)
+_TOOL = _Node(wire_shapes.Tool)
+_TOOL_CHOICE = _Node(wire_shapes.ToolChoice)
+_THINKING = _Node(wire_shapes.Thinking)
+_OUTPUT = _Node(wire_shapes.OutputConfig)
+_FORMAT = _Node(wire_shapes.JsonFormat)
+_METADATA = _Node(wire_shapes.Metadata)
+_CITATIONS = _Node(wire_shapes.Citations)
+_TEXT = _Node(wire_shapes.TextBlock)
+_BLOCKS: dict[str, _Node[Any]] = {
+    "text": _TEXT,
+    "image": _Node(wire_shapes.ImageBlock),
+    "document": _Node(wire_shapes.DocumentBlock),
+    "thinking": _Node(wire_shapes.ThinkingBlock),
+    "redacted_thinking": _Node(wire_shapes.RedactedThinkingBlock),
+    "tool_use": _Node(wire_shapes.ToolUseBlock),
+    "tool_result": _Node(wire_shapes.ToolResultBlock),
+}
+_SOURCES: dict[str, _Node[Any]] = {
+    "base64": _Node(wire_shapes.Base64Source),
+    "url": _Node(wire_shapes.UrlSource),
+    "file": _Node(wire_shapes.FileSource),
+    "text": _Node(wire_shapes.TextSource),
+}
+
+
+def _union(nodes: dict[str, _Node[Any]]) -> Any:
+    union: Any = None
+    for node in nodes.values():
+        union = node.strict if union is None else union | node.strict
+    return union
+
+
+_decode_block = msgspec.json.Decoder(_union(_BLOCKS)).decode
+_TAG = msgspec.json.Decoder(wire_shapes.Tagged)
+_HOSTED = msgspec.json.Decoder(_HostedTool)
+
+
+def decode_request(body: bytes) -> Conversation:
+    """Read a body. Raises InvalidRequest, pointing at the field, for one that the API refuses as well."""
+    unread: Losses = []
+    root = _ROOT.read(body, "", unread)
+    if root.max_tokens < 0:
+        raise _refuse("max_tokens cannot be negative.", "/max_tokens")
+    if not root.messages:
+        raise _refuse("messages needs at least one message.", "/messages")
+    reader = _Reader(unread)
+    choice, parallel = reader.tool_choice(root.tool_choice)
+    reasoning, output = reader.thinking(root.thinking, root.output_config)
+    conversation = Conversation(
+        source=NAME,
+        model=root.model,
+        turns=reader.turns(root),
+        tools=[reader.tool(raw, f"/tools/{i}") for i, raw in enumerate(root.tools)] if root.tools else [],
+        tool_choice=choice,
+        parallel_tool_calls=parallel,
+        max_output_tokens=root.max_tokens,
+        temperature=_given(root.temperature),
+        top_p=_given(root.top_p),
+        top_k=_given(root.top_k),
+        stop=_given(root.stop_sequences) or None,
+        reasoning=reasoning,
+        output=output,
+        user=reader.user(root.metadata),
+        service_tier=_TIERS.get(tier, tier) if (tier := _given(root.service_tier)) else None,
+        cache=reader.cache(root.cache_control, ""),
+        stream=root.stream is True,
+        pointers=_POINTERS,
+        unread=unread,
+    )
+    for name, _ in present(root, _UNMODELLED):
+        unread.append(Loss(f"/{name}", _NO_COUNTERPART))
+    if _given(root.speed) not in (None, "standard"):
+        unread.append(Loss("/speed", _NO_COUNTERPART))
+    return conversation
+
+
+_TIERS = {"standard_only": "default"}  # OpenAI's word for no priority capacity
+
+T = TypeVar("T")
+
+
+def _given(value: T | UnsetType | None) -> T | None:
+    return None if value is UNSET or value is None else value
+
+
+def _plain(raw: Raw) -> object:
+    try:
+        return msgspec.json.decode(raw)
+    except BAD_BODY:  # a number that is out of range, say: not a default in any case
+        return None
+
+
+def _refuse(message: str, pointer: str) -> InvalidRequest:
+    return InvalidRequest(message, code="invalid_value", pointer=pointer)
+
+
+class _Reader:
+    """Reads the parts of one request; what it cannot carry goes to `unread`."""
+
+    __slots__ = ("custom_calls", "unread")
+
+    def __init__(self, unread: Losses) -> None:
+        self.unread = unread
+        self.custom_calls: set[str] = set()
+
+    # -- turns
+
+    def turns(self, root: wire_shapes.MessagesRequest) -> list[Turn]:
+        turns: list[Turn] = []
+        if root.system:
+            turns.append(Turn("system", self.texts(root.system, "/system"), "/system"))
+        for i, raw in enumerate(root.messages):
+            at = f"/messages/{i}"
+            message = _MESSAGE.read(raw, at, self.unread)
+            if message.role == "user":
+                turns += self.user_turns(message.content, at)
+            elif message.role == "assistant":
+                turns.append(Turn("assistant", self.assistant_parts(message.content, at), at))
+            elif message.role == "system":
+                turns.append(Turn("system", self.texts(message.content, at + "/content"), at))
+            else:
+                raise _refuse("role must be user, assistant or system.", at + "/role")
+        return turns
+
+    def texts(self, content: str | list[Raw], at: str) -> list[Part]:
+        if isinstance(content, str):
+            return [Text(content, at)] if content else []
+        return [self.text(_TEXT.read(raw, f"{at}/{i}", self.unread), raw, f"{at}/{i}") for i, raw in enumerate(content)]
+
+    def user_turns(self, content: str | list[Raw], at: str) -> list[Turn]:
+        """Tool results come first, whatever their place: the API itself takes no other order."""
+        if isinstance(content, str):
+            return [Turn("user", [Text(content, at + "/content")] if content else [], at)]
+        results: list[Part] = []
+        rest: list[Part] = []
+        for i, raw in enumerate(content):
+            part = self.block(raw, f"{at}/content/{i}")
+            if type(part) is ToolResult:
+                results.append(part)
+            elif type(part) is ToolCall or type(part) is Reasoning:
+                raise _refuse("A user message takes neither tool_use nor thinking.", f"{at}/content/{i}")
+            else:
+                rest.append(part)
+        turns = [Turn("tool", results, at)] if results else []
+        if rest or not results:
+            turns.append(Turn("user", rest, at))
+        return turns
+
+    def assistant_parts(self, content: str | list[Raw], at: str) -> list[Part]:
+        if isinstance(content, str):
+            return [Text(content, at + "/content")] if content else []
+        parts: list[Part] = []
+        for i, raw in enumerate(content):
+            part = self.block(raw, f"{at}/content/{i}")
+            if type(part) is ToolResult:
+                raise _refuse("tool_result belongs in a user message.", f"{at}/content/{i}")
+            if type(part) is Reasoning and parts and _is_carrier(part):
+                last = parts[-1]
+                if type(last) is ToolCall or type(last) is Text:
+                    last.token = part.token
+                    continue
+            parts.append(part)
+        return parts
+
+    # -- blocks
+
+    def block(self, raw: Raw, at: str) -> Part:
+        try:
+            block = _decode_block(raw)
+        except BAD_BODY:
+            tag = read_request(_TAG, bytes(raw), at).type
+            node = _BLOCKS.get(tag)
+            if node is None:
+                return Opaque(NAME, tag, raw, at)
+            block = node.read_leniently(raw, at, self.unread)
+        return _READ_BLOCK[type(block)](self, block, raw, at)
+
+    def text(self, block: wire_shapes.TextBlock, _raw: Raw, at: str) -> Part:
+        return Text(block.text, at, self.cache(block.cache_control, at), _given(block.citations) or None)
+
+    def image(self, block: wire_shapes.ImageBlock, raw: Raw, at: str) -> Part:
+        media = self.media(block.source, at + "/source")
+        if media is None or media.kind == "text":
+            return Opaque(NAME, "image", raw, at)
+        wanted = _given(block.transformations)
+        if wanted is not None and _plain(wanted) not in ({}, {"oversized_image": "downsize"}):
+            self.unread.append(Loss(at + "/transformations", _NO_COUNTERPART))
+        return Image(media, at, cache=self.cache(block.cache_control, at))
+
+    def document(self, block: wire_shapes.DocumentBlock, raw: Raw, at: str) -> Part:
+        media = self.media(block.source, at + "/source")
+        if media is None:
+            return Opaque(NAME, "document", raw, at)
+        cited = _given(block.citations)
+        enabled = _given(_CITATIONS.read(cited, at + "/citations", self.unread).enabled) if cited else None
+        cache = self.cache(block.cache_control, at)
+        return File(media, at, _given(block.title), _given(block.context), enabled, cache)
+
+    def media(self, raw: Raw, at: str) -> Media | None:
+        """Return where the bytes are, None for a source that this gateway does not know."""
+        tag = read_request(_TAG, bytes(raw), at).type
+        if tag not in _SOURCES:
+            return None
+        source = _SOURCES[tag].read(raw, at, self.unread)
+        if tag == "base64":
+            return Media("base64", source.data, source.media_type)
+        if tag == "url":
+            return Media("url", source.url)
+        return Media("file_id", source.file_id) if tag == "file" else Media("text", source.data, source.media_type)
+
+    def thinking_block(self, block: wire_shapes.ThinkingBlock, _raw: Raw, at: str) -> Part:
+        signature = block.signature
+        return Reasoning(block.thinking, at, recognise(signature, NAME) if signature else None)
+
+    def redacted(self, block: wire_shapes.RedactedThinkingBlock, _raw: Raw, at: str) -> Part:
+        return Reasoning("", at, recognise(block.data, NAME), redacted=True)
+
+    def tool_use(self, block: wire_shapes.ToolUseBlock, _raw: Raw, at: str) -> Part:
+        arguments = bytes(block.input).decode()
+        if not arguments.startswith("{"):
+            raise _refuse("input must be an object.", at + "/input")
+        self.unmodelled_call_fields(block, at)
+        call_id, (name, custom) = recognise_id(block.id), recognise_name(block.name)
+        if custom:
+            self.custom_calls.add(call_id)
+            arguments = unwrap(arguments)
+        return ToolCall(call_id, name, arguments, at, custom, cache=self.cache(block.cache_control, at))
+
+    def unmodelled_call_fields(self, block: wire_shapes.ToolUseBlock, at: str) -> None:
+        if (caller := _given(block.caller)) is not None and _plain(caller) != {"type": "direct"}:
+            self.unread.append(Loss(at + "/caller", _NO_COUNTERPART))
+        if _given(block.toolset_name) is not None:
+            self.unread.append(Loss(at + "/toolset_name", _NO_COUNTERPART))
+
+    def tool_result(self, block: wire_shapes.ToolResultBlock, _raw: Raw, at: str) -> Part:
+        content, parts = block.content, list[Part]()
+        if isinstance(content, str):
+            parts = [Text(content, at + "/content")] if content else []
+        elif isinstance(content, list):
+            for i, raw in enumerate(content):
+                part = self.block(raw, f"{at}/content/{i}")
+                if type(part) in _NOT_IN_RESULTS:
+                    raise _refuse("A tool_result takes text, images and documents.", f"{at}/content/{i}")
+                parts.append(part)
+        if _given(block.toolset_name) is not None:
+            self.unread.append(Loss(at + "/toolset_name", _NO_COUNTERPART))
+        call_id = recognise_id(block.tool_use_id)
+        return ToolResult(
+            call_id,
+            parts,
+            at,
+            is_error=_given(block.is_error),
+            custom=call_id in self.custom_calls,
+            cache=self.cache(block.cache_control, at),
+        )
+
+    def cache(self, raw: Raw | UnsetType | None, at: str) -> CacheMark | None:
+        if raw is UNSET or raw is None:
+            return None
+        return CacheMark(_given(_CACHE.read(raw, at + "/cache_control", self.unread).ttl))
+
+    # -- tools
+
+    def tool(self, raw: Raw, at: str) -> Tool:
+        tool = _TOOL.read_strictly(raw)
+        if tool is None or tool.type not in _CLIENTS_OWN:
+            kind = read_request(_HOSTED, bytes(raw), at)
+            if kind.type not in (None, "custom"):
+                return Tool(kind.name or kind.type or "", "hosted", at, raw=raw)
+            tool = _TOOL.read_leniently(raw, at, self.unread)
+        if not bytes(tool.input_schema).startswith(b"{"):
+            raise _refuse("input_schema must be an object.", at + "/input_schema")
+        for field, value in present(tool, _UNMODELLED_OF_TOOL):
+            if value is not False and not (isinstance(value, Raw) and _plain(value) in _TOOL_DEFAULTS):
+                self.unread.append(Loss(f"{at}/{field}", _NO_COUNTERPART))
+        name, custom = recognise_name(tool.name)
+        return Tool(
+            name,
+            "custom" if custom else "function",
+            at,
+            _given(tool.description),
+            None if custom else tool.input_schema,
+            _given(tool.strict),
+            cache=self.cache(tool.cache_control, at),
+        )
+
+    def tool_choice(self, raw: Raw | UnsetType | None) -> tuple[ToolChoice | None, bool | None]:
+        """Return the choice, and whether calls may be made in parallel."""
+        if raw is UNSET or raw is None:
+            return None, None
+        at = "/tool_choice"
+        choice = _TOOL_CHOICE.read(raw, at, self.unread)
+        parallel = False if choice.disable_parallel_tool_use is True else None
+        if choice.type == "tool":
+            if not choice.name:
+                raise _refuse("tool_choice of type tool needs a name.", at + "/name")
+            name, custom = recognise_name(choice.name)
+            return ToolChoice("named", at, [name], custom=custom), parallel
+        mode = _CHOICES.get(choice.type)
+        if mode is None:
+            raise _refuse("type must be auto, any, tool or none.", at + "/type")
+        return ToolChoice(mode, at), parallel
+
+    # -- the rest
+
+    def thinking(
+        self, raw: Raw | UnsetType | None, output_raw: Raw | UnsetType | None
+    ) -> tuple[ReasoningRequest | None, OutputFormat | None]:
+        effort, output = self.output(output_raw)
+        if raw is UNSET or raw is None:
+            return (ReasoningRequest(effort, "/output_config/effort") if effort else None), output
+        thinking = _THINKING.read(raw, "/thinking", self.unread)
+        budget = _given(thinking.budget_tokens)
+        if thinking.type == "enabled":
+            if budget is None:
+                raise _refuse("thinking of type enabled needs budget_tokens.", "/thinking/budget_tokens")
+            effort = effort or effort_of_budget(budget)
+        elif thinking.type == "disabled":
+            if effort:
+                self.unread.append(Loss("/output_config/effort", "thinking is off"))
+            return ReasoningRequest("none", "/thinking", "disabled"), output
+        elif thinking.type not in ("adaptive", "between_tools"):
+            self.unread.append(Loss("/thinking/type", "unknown to this gateway"))
+            return (ReasoningRequest(effort, "/output_config/effort") if effort else None), output
+        show = _SHOWN.get(thinking.display or "")
+        if show is None and _given(thinking.display) is not None:
+            self.unread.append(Loss("/thinking/display", "unknown to this gateway"))
+        mode = cast(Literal["enabled", "adaptive", "between_tools"], thinking.type)
+        return ReasoningRequest(effort, "/thinking", mode, budget, show), output
+
+    def output(self, raw: Raw | UnsetType | None) -> tuple[str | None, OutputFormat | None]:
+        if raw is UNSET or raw is None:
+            return None, None
+        config = _OUTPUT.read(raw, "/output_config", self.unread)
+        if _given(config.task_budget) is not None:
+            self.unread.append(Loss("/output_config/task_budget", _NO_COUNTERPART))
+        if (format_ := _given(config.format)) is None:
+            return _given(config.effort), None
+        at = "/output_config/format"
+        return _given(config.effort), OutputFormat(
+            "json_schema", at, schema=_FORMAT.read(format_, at, self.unread).schema
+        )
+
+    def user(self, raw: Raw | UnsetType | None) -> str | None:
+        if raw is UNSET or raw is None:
+            return None
+        return _given(_METADATA.read(raw, "/metadata", self.unread).user_id)
+
+
+def _is_carrier(part: Reasoning) -> bool:
+    """Whether a block was only written to carry the token that Gemini put on the part before it."""
+    return not part.text and not part.redacted and part.token is not None and part.token.issuer == "gemini"
+
+
+_NOT_IN_RESULTS = frozenset({ToolCall, ToolResult, Reasoning})
+_CHOICES: dict[str, Literal["auto", "required", "none"]] = {"auto": "auto", "any": "required", "none": "none"}
+_SHOWN = {"summarized": True, "omitted": False}
+_CLIENTS_OWN = (UNSET, None, "custom")
+_UNMODELLED_OF_TOOL = ("allowed_callers", "defer_loading", "eager_input_streaming", "input_examples")
+_TOOL_DEFAULTS: tuple[object, ...] = (["direct"], [])
+_METHODS: dict[str, Callable[[_Reader, Any, Raw, str], Part]] = {
+    "text": _Reader.text,
+    "image": _Reader.image,
+    "document": _Reader.document,
+    "thinking": _Reader.thinking_block,
+    "redacted_thinking": _Reader.redacted,
+    "tool_use": _Reader.tool_use,
+    "tool_result": _Reader.tool_result,
+}
+_READ_BLOCK = {shape: method for tag, method in _METHODS.items() for shape in (_BLOCKS[tag].shape, _BLOCKS[tag].strict)}

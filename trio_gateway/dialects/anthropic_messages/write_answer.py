@@ -1,0 +1,186 @@
+"""An answer, written for a client of Anthropic's API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from gateway_schemas import anthropic_messages as wire_shapes
+from trio_gateway.dialects.anthropic_messages import custom
+from trio_gateway.dialects.anthropic_messages.blocks import input_of
+from trio_gateway.dialects.anthropic_messages.citations import own_citations
+from trio_gateway.dialects.anthropic_messages.names import CUSTOM_MARK, carry_id, carry_name
+from trio_gateway.dialects.anthropic_messages.stops import write_stop
+from trio_gateway.dialects.anthropic_messages.usage import write_usage
+from trio_gateway.dialects.conversation import (
+    Answer,
+    AnswerContext,
+    Choice,
+    Loss,
+    Losses,
+    Opaque,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    Token,
+    ToolCall,
+)
+from trio_gateway.dialects.opaque import carry
+from trio_gateway.dialects.wire import BAD_BODY
+from trio_gateway.errors import InvalidRequest
+
+NAME = "anthropic_messages"
+
+_TIERS = {"standard": "standard", "default": "standard", "priority": "priority", "batch": "batch"}
+
+# The blocks of the vendor's own that an answer may hold, whatever they hold in turn.
+OWN_TAGS = frozenset(
+    {
+        "server_tool_use",
+        "web_search_tool_result",
+        "web_fetch_tool_result",
+        "code_execution_tool_result",
+        "bash_code_execution_tool_result",
+        "text_editor_code_execution_tool_result",
+        "tool_search_tool_result",
+        "container_upload",
+        "mcp_tool_use",
+        "mcp_tool_result",
+        "advisor_tool_result",
+        "compaction",
+        "fallback",
+    }
+)
+
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_answer(answer: Answer, context: AnswerContext) -> tuple[bytes, Losses]:
+    losses: Losses = []
+    choice = answer.choices[0] if answer.choices else Choice([])
+    for other in answer.choices[1:]:
+        losses.append(Loss(f"/choices/{other.index}", "the client's format holds one choice"))
+    if choice.logprobs is not None:
+        losses.append(Loss("/logprobs", "the client's format has no log probabilities"))
+    content: list[object] = []
+    for part in choice.parts:
+        _write_part(part, content, losses)
+    kinds = {type(part) for part in choice.parts}
+    stop = write_stop(choice.stop, ToolCall in kinds, Refusal in kinds, losses)
+    usage = write_usage(answer.usage, losses)
+    if (tier := written_tier(answer.service_tier, losses)) is not None:
+        usage["service_tier"] = tier
+    message = message_of(answer.id, answer.model, context) | {"content": content} | stop | {"usage": usage}
+    return _encode(message), losses
+
+
+def written_tier(tier: str | None, losses: Losses) -> str | None:
+    if tier is None:
+        return None
+    if (written := _TIERS.get(tier)) is not None:
+        return written
+    losses.append(Loss("/service_tier", "the client's format has no such tier"))
+    return None
+
+
+def message_of(id_: str | None, model: str | None, context: AnswerContext) -> dict[str, Any]:
+    """Return the members that every message begins with."""
+    return {
+        "id": id_ or f"msg_{context.id}",
+        "type": "message",
+        "role": "assistant",
+        "model": model or context.model,
+    }
+
+
+def _write_part(part: Part, content: list[object], losses: Losses) -> None:
+    write = _WRITE.get(type(part))
+    if write is None:
+        losses.append(Loss(part.at, f"the client's format has no {type(part).__name__.lower()} in answers"))
+        return
+    block = write(part, losses)
+    if block is not None:
+        content.append(block)
+    if (type(part) is Text or type(part) is ToolCall) and part.token is not None:
+        content.append(carrier(part.token))
+
+
+def carrier(token: Token) -> wire_shapes.ThinkingBlock:
+    """Return the block that brings back the token of the part before it: texts and calls have no place for one."""
+    return wire_shapes.ThinkingBlock("", carry(token, NAME))
+
+
+def _text(part: Text, losses: Losses) -> object | None:
+    if not part.text:
+        return None  # the API sends such a block, but refuses it when it comes back
+    block = wire_shapes.TextBlock(part.text)
+    if part.citations:
+        if citations := own_citations(part.citations):
+            block.citations = citations
+        if len(citations) < len(part.citations):
+            losses.append(Loss(part.at, "its citations are of another provider's kind"))
+    return block
+
+
+def _reasoning(part: Reasoning, losses: Losses) -> object | None:
+    if part.redacted:
+        if part.token is None:
+            losses.append(Loss(part.at, "there is nothing in these thoughts"))
+            return None
+        return wire_shapes.RedactedThinkingBlock(carry(part.token, NAME))
+    if part.token is None and not part.text:
+        return None
+    return wire_shapes.ThinkingBlock(part.text, carry(part.token, NAME) if part.token is not None else "")
+
+
+def _call(part: ToolCall, losses: Losses) -> object:
+    if part.custom:
+        input_ = custom.wrap(part.arguments)
+    else:
+        input_, reason = input_of(part.arguments)
+        if reason is not None:
+            losses.append(Loss(part.at, reason))
+    return wire_shapes.ToolUseBlock(carry_id(part.id), written_name(part.name, part.custom), input_)
+
+
+def written_name(name: str, is_custom: bool) -> str:
+    """Return the name, fit for the format where it can be: an answer is not refused for what a model called."""
+    try:
+        return carry_name(name, "", is_custom)
+    except InvalidRequest:
+        return name + CUSTOM_MARK if is_custom else name
+
+
+def _refusal(part: Refusal, losses: Losses) -> object | None:
+    losses.append(Loss(part.at, "the refusal is told as text"))
+    return wire_shapes.TextBlock(part.text) if part.text else None
+
+
+def _opaque(part: Opaque, losses: Losses) -> Raw | None:
+    if part.dialect == NAME or (not part.dialect and is_own_block(part.tag, part.raw)):
+        return part.raw
+    losses.append(Loss(part.at, f"{part.tag} has no counterpart in the client's format"))
+    return None
+
+
+def is_own_block(tag: str, raw: Raw | None) -> bool:
+    """Whether an unknown part, of whatever source, is one of Anthropic's blocks."""
+    if raw is None or tag not in OWN_TAGS:
+        return False
+    try:
+        return wire_shapes.decode_tag(raw).type == tag
+    except BAD_BODY:
+        return False
+
+
+_WRITE: dict[type, Callable[[Any, Losses], object | None]] = {
+    Text: _text,
+    Reasoning: _reasoning,
+    ToolCall: _call,
+    Refusal: _refusal,
+    Opaque: _opaque,
+}
