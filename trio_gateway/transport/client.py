@@ -1,0 +1,97 @@
+"""Requests over pooled connections. Never queues: whoever limits how many there are does so in front of it."""
+
+from __future__ import annotations
+
+import ssl
+
+import trio
+
+from trio_gateway.errors import UpstreamUnreachable
+from trio_gateway.transport.connect import Origin, connect
+from trio_gateway.transport.connection import Connection, NothingSent
+from trio_gateway.transport.pool import Pool
+from trio_gateway.transport.settings import TransportSettings
+
+
+class Client:
+    """All that one channel has in common: its TLS identity, its idle connections, its deadline for connecting.
+
+    A connection `open` hands out goes back through `release`, once, whatever happened to it.
+    """
+
+    __slots__ = ("_connect_s", "_pool", "_tls", "connections")
+
+    def __init__(self, settings: TransportSettings, tls: ssl.SSLContext | None) -> None:
+        """`tls` may be None where every origin is plain http."""
+        self._tls = tls
+        self._pool: Pool[Origin, Connection] = Pool(settings.idle_s, settings.idle_max)
+        self._connect_s = settings.connect_s
+        self.connections = 0  # open ones, idle and in use
+
+    def __repr__(self) -> str:
+        return f"<Client with {self.connections} connections, {self.idle} of them idle>"
+
+    @property
+    def idle(self) -> int:
+        return len(self._pool)
+
+    async def open(
+        self, origin: Origin, head: bytes, body: bytes, *, no_body: bool = False, connect_s: float | None = None
+    ) -> Connection:
+        """Send a request and wait for the head of its response.
+
+        Sent again, on another connection, only where a pooled one turned out to be broken before the kernel took a
+        byte of it. A pooled connection that ends *after* that, without an answer, is the ambiguous case: the upstream
+        may have closed it before the request came, or may have worked on it and died. Asking a model again costs money
+        and may act twice, so that is UpstreamBroke, and for the caller to judge. Raises UpstreamUnreachable where no
+        byte of the request can have been processed. Cancelled at any point, it leaves no connection behind.
+        """
+        while True:
+            connection = self._take_idle(origin)
+            reused = connection is not None
+            if connection is None:
+                connection = await connect(origin, self._tls, self._connect_s if connect_s is None else connect_s)
+                self.connections += 1
+            opened = False
+            try:
+                await connection.request(head, body, no_body=no_body)
+                opened = True
+                return connection
+            except NothingSent as error:
+                if not reused:
+                    message = f"{origin.address} closed the connection before the request was sent"
+                    raise UpstreamUnreachable(message) from error
+            finally:
+                if not opened:
+                    self._close(connection)
+
+    def release(self, connection: Connection) -> None:
+        """Take a connection back: into the pool when its response was read to the end, otherwise it is closed."""
+        if not connection.reusable:
+            self._close(connection)
+            return
+        for evicted in self._pool.put(connection.origin, connection, trio.current_time()):
+            self._close(evicted)
+
+    def expire(self) -> None:
+        """Close what has been idle for too long. `open` does it too; call it now and then for an upstream at rest."""
+        for connection in self._pool.expire(trio.current_time()):
+            self._close(connection)
+
+    def close(self) -> None:
+        """Close what is idle, now, and what is in use as soon as it comes back."""
+        for connection in self._pool.close():
+            self._close(connection)
+
+    def _take_idle(self, origin: Origin) -> Connection | None:
+        self.expire()
+        now = trio.current_time()
+        while (connection := self._pool.take(origin, now)) is not None:
+            if connection.quiet():
+                return connection
+            self._close(connection)
+        return None
+
+    def _close(self, connection: Connection) -> None:
+        self.connections -= 1
+        connection.close_nowait()
