@@ -39,11 +39,12 @@ class SseDecoder:
     def _feed_split(self, chunk: bytes) -> list[bytes]:
         if not chunk:
             return []
-        pending_return = bool(self._pieces) and self._pieces[-1].endswith(b"\r")
+        last = self._pieces[-1][-1:] if self._pieces else b""
         self._pieces.append(chunk)
         self._size += len(chunk)
-        # Only a line end can finish an event; without one the block just grows, and is not searched again.
-        if not pending_return and b"\n" not in chunk and b"\r" not in chunk:
+        # Only a blank line finishes an event; without one the block just grows, and is not searched again: an event
+        # of many lines in many chunks would cost the square of its size.
+        if self._started and last != b"\r" and not _may_hold_blank_line(last + chunk):
             self._check_size()
             return []
         buffer = b"".join(self._pieces)
@@ -76,6 +77,11 @@ class SseDecoder:
     def _check_size(self) -> None:
         if self._size > self._max_event_bytes:
             raise UpstreamBroke(f"The provider sent an event of more than {self._max_event_bytes} bytes.")
+
+
+def _may_hold_blank_line(text: bytes) -> bool:
+    """Say whether a line end may follow a line end: every pair of them but \\r\\n, which is one."""
+    return b"\n\n" in text or b"\n\r" in text or b"\r\r" in text
 
 
 def _data_of(block: bytes) -> bytes | None:
