@@ -68,6 +68,22 @@ def refuse_live_socket(path: str) -> None:
     raise ConfigError([f"server.bind: {path} is being served by another process"])
 
 
+def refuse_taken_ports(binds: Sequence[str]) -> None:
+    """Raise `ConfigError` if somebody listens on one of the TCP ports already.
+
+    Workers open their ports with SO_REUSEPORT, which would let a second gateway take half of the first one's
+    connections without a word. So ask once without it, before they start.
+    """
+    config = Config()
+    config.bind = [bind for bind in binds if not bind.startswith("unix:")]
+    try:
+        probes = config.create_sockets()
+    except (OSError, ValueError, OverflowError) as error:
+        raise ConfigError([f"server.bind: cannot listen on {', '.join(config.bind)}: {error}"]) from error
+    for probe in probes.insecure_sockets:
+        probe.close()
+
+
 def close_listeners(listeners: Sequence[socket.socket]) -> None:
     """Close them, and remove the files of unix sockets that are still ours."""
     for listener in listeners:

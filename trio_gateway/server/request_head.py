@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 import httptools
@@ -14,7 +15,7 @@ Header = tuple[bytes, bytes]
 
 REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/(\d\.\d)\r\n")
 ABSOLUTE_FORM = re.compile(rb"(?i:https?)://([^/?#]+)(/[^?#]*)?(?:\?([^#]*))?")
-HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*)(?::\d{0,5})?")
+HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9\-._~!$&'()*+,;=%]{0,255})(?::\d{0,5})?")
 FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection", b"expect", b"upgrade"})
 
 
@@ -64,19 +65,16 @@ class Request:
 
 
 class HeadersReader:
-    """What llhttp calls, header by header. The few that decide about framing are kept a second time, apart."""
+    """What llhttp calls, header by header."""
 
-    __slots__ = ("framing", "headers")
+    __slots__ = ("headers",)
 
     def __init__(self) -> None:
         self.headers: list[Header] = []
-        self.framing: list[Header] = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        header = (name.lower(), value.rstrip(b" \t"))
-        self.headers.append(header)
-        if header[0] in FRAMING:
-            self.framing.append(header)
+        # llhttp keeps white space behind a value; of what `rstrip` strips it lets only space and tab through.
+        self.headers.append((name.lower(), value.rstrip()))
 
 
 def malformed(message: str) -> ClientError:
@@ -107,11 +105,12 @@ def parse_head(head: bytes, config: ServerConfig) -> Request:
         raise ClientError("the method is not served here", status=501, code="method_not_implemented") from error
     except httptools.HttpParserError as error:
         raise malformed(f"the request is malformed: {error}") from error
-    if len(reader.headers) > config.header_count_max:
+    headers = reader.headers
+    if len(headers) > config.header_count_max:
         raise header_too_large(f"a request may have {config.header_count_max} header fields at most")
     raw_path, query, authority = split_target(method, target)
-    request = Request(method.decode("ascii"), raw_path, query, reader.headers, version == b"1.0")
-    read_framing(request, reader.framing, authority)
+    request = Request(method.decode("ascii"), raw_path, query, headers, version == b"1.0")
+    read_framing(request, authority)
     if request.content_length > config.max_body_bytes:
         raise body_too_large(config.max_body_bytes)
     return request
@@ -140,15 +139,22 @@ def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes | No
     return absolute[2] or b"/", absolute[3] or b"", absolute[1]
 
 
-def read_framing(request: Request, framing: list[Header], authority: bytes | None) -> None:
+@lru_cache(256)
+def is_host(value: bytes) -> bool:
+    return HOST.fullmatch(value) is not None
+
+
+def read_framing(request: Request, authority: bytes | None) -> None:
     """Decide where the body ends, what becomes of the connection, and for which host the request is."""
     hosts = 0
     lengths: list[bytes] = []
     codings: list[bytes] = []
-    for name, value in framing:
+    for name, value in request.headers:
+        if name not in FRAMING:
+            continue
         if name == b"host":
             hosts += 1
-            if HOST.fullmatch(value) is None:
+            if not is_host(value):
                 raise malformed("the Host header is malformed")
         elif name == b"content-length":
             lengths.append(value)

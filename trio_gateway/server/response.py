@@ -32,6 +32,9 @@ class State(Enum):
     COMPLETE = "complete"
 
 
+UNSTARTED, HELD, BODY, COMPLETE = State
+
+
 class Kind(Enum):
     """What a response header is to the server."""
 
@@ -42,6 +45,9 @@ class Kind(Enum):
     DATE = "date"
     SERVER = "server"
 
+
+# Looked up for every header: a global is found faster than an enumeration's member.
+ORDINARY, LENGTH, CONNECTION, OURS, DATE, SERVER_NAME = Kind
 
 NAMED = {
     b"content-length": Kind.LENGTH,
@@ -73,16 +79,15 @@ class Names:
     """Header names an application has used, each checked once."""
 
     def __init__(self) -> None:
-        self._known = dict(NAMED)
+        self.known = dict(NAMED)
 
     def kind(self, name: bytes) -> Kind:
-        kind = self._known.get(name)
-        if kind is None:
-            if TOKEN.fullmatch(name) is None:
-                raise InvalidResponse(f"a response header's name is malformed: {name!r}")
-            kind = NAMED.get(name.lower(), Kind.ORDINARY)
-            if len(self._known) < NAMES_REMEMBERED_MAX:
-                self._known[name] = kind
+        """What the header is to the server. For a name that `known` does not have."""
+        if TOKEN.fullmatch(name) is None:
+            raise InvalidResponse(f"a response header's name is malformed: {name!r}")
+        kind = NAMED.get(name.lower(), ORDINARY)
+        if len(self.known) < NAMES_REMEMBERED_MAX:
+            self.known[name] = kind
         return kind
 
 
@@ -98,7 +103,7 @@ class Response:
     __slots__ = ("_chunked", "_head_only", "_headers", "_http_10", "_remaining", "_status", "keep_alive", "state")
 
     def __init__(self, *, head_only: bool, http_10: bool, keep_alive: bool) -> None:
-        self.state = State.UNSTARTED
+        self.state = UNSTARTED
         self.keep_alive = keep_alive
         self._head_only = head_only
         self._http_10 = http_10
@@ -109,28 +114,28 @@ class Response:
 
     def start(self, status: int, headers: Iterable[Header]) -> None:
         """Hold the head. Raises `InvalidResponse` for a second one, or a status that cannot be final."""
-        if self.state is not State.UNSTARTED:
+        if self.state is not UNSTARTED:
             raise InvalidResponse("the response was started twice")
         if not 200 <= status <= 999:
             raise InvalidResponse(f"{status} cannot be a response's status")
         self._status = status
         self._headers = headers
-        self.state = State.HELD
+        self.state = HELD
 
     def body(self, data: bytes, more: bool, date_line: bytes) -> bytes:
         """The bytes for one body event, after the head if this is the first. Raises `InvalidResponse`."""
-        if self.state is State.BODY:
+        if self.state is BODY:
             head = b""
-        elif self.state is State.HELD:
+        elif self.state is HELD:
             head = self._head(len(data), more, date_line)
         else:
             raise InvalidResponse(f"a body event came while the response was {self.state.value}")
         if self._head_only:
-            self.state = State.BODY if more else State.COMPLETE
+            self.state = BODY if more else COMPLETE
             return head
         if self._remaining is not None:
             self._count(len(data), more)
-        self.state = State.BODY if more else State.COMPLETE
+        self.state = BODY if more else COMPLETE
         if not self._chunked:
             return head + data if head else data
         if more:
@@ -140,7 +145,7 @@ class Response:
     @property
     def ends_with_connection(self) -> bool:
         """Neither chunks nor a length tell where the body ends: closing cleanly means it is whole."""
-        return self.state is State.BODY and not self._chunked and self._remaining is None and not self._head_only
+        return self.state is BODY and not self._chunked and self._remaining is None and not self._head_only
 
     def _count(self, size: int, more: bool) -> None:
         assert self._remaining is not None
@@ -154,19 +159,18 @@ class Response:
         status = self._status
         lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
         length: int | None = None
+        known = NAMES.known
         for name, value in self._headers:
-            kind = NAMES.kind(name)
-            if kind is not Kind.ORDINARY:
-                if kind is Kind.OURS:
-                    continue
-                if kind is Kind.CONNECTION:
-                    self.keep_alive = self.keep_alive and b"close" not in value.lower()
-                    continue
-                if kind is Kind.LENGTH:
-                    length = read_length(value, length)
-                    continue
-                date_line = b"" if date_line == b"" else without(date_line, kind)
-            lines.append(b"%b: %b\r\n" % (name, value))
+            kind = known.get(name) or NAMES.kind(name)
+            if kind is ORDINARY:
+                lines.append(b"%b: %b\r\n" % (name, value))
+            elif kind is LENGTH:
+                length = read_length(value, length)
+            elif kind is CONNECTION:
+                self.keep_alive = self.keep_alive and b"close" not in value.lower()
+            elif kind is not OURS:
+                date_line = without(date_line, kind)
+                lines.append(b"%b: %b\r\n" % (name, value))
         lines.append(date_line)
         lines.append(self._framing_lines(length, size, more))
         head = b"".join(lines)
