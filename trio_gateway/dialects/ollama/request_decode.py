@@ -1,0 +1,361 @@
+"""A client's /api/chat request, as a Conversation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from gateway_schemas import ollama
+from trio_gateway.dialects.conversation import (
+    Conversation,
+    Image,
+    Loss,
+    Losses,
+    Media,
+    OutputFormat,
+    Part,
+    Reasoning,
+    ReasoningRequest,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
+from trio_gateway.dialects.ollama.images import media_type_of
+from trio_gateway.dialects.wire import BAD_BODY, invalid, present, read_request, unknown_fields
+from trio_gateway.errors import InvalidRequest
+
+# The shapes again, refusing fields they do not know. The trick: nearly every request has none, and then one decode
+# both reads it and proves that nothing was left unread.
+
+
+class _ToolCallFunction(ollama.ToolCallFunction, forbid_unknown_fields=True):
+    pass
+
+
+class _ToolCall(ollama.ToolCall, forbid_unknown_fields=True, kw_only=True):
+    function: _ToolCallFunction
+
+
+class _Message(ollama.Message, forbid_unknown_fields=True, kw_only=True):
+    tool_calls: list[_ToolCall] | UnsetType | None = UNSET  # type: ignore[assignment]  # narrower, and only ever read
+
+
+class _Options(ollama.Options, forbid_unknown_fields=True):
+    pass
+
+
+class _ToolFunction(ollama.ToolFunction, forbid_unknown_fields=True):
+    pass
+
+
+class _Tool(ollama.Tool, forbid_unknown_fields=True, kw_only=True):
+    function: _ToolFunction
+
+
+class _ChatRequest(ollama.ChatRequest, forbid_unknown_fields=True):
+    messages: list[_Message] | UnsetType | None = UNSET  # type: ignore[assignment]  # narrower, and only ever read
+    tools: list[_Tool] | UnsetType | None = UNSET  # type: ignore[assignment]  # narrower, and only ever read
+    options: _Options | UnsetType | None = UNSET
+
+
+_decode_strictly = msgspec.json.Decoder(_ChatRequest).decode
+_decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_items = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+
+# Raw equals Raw, never bytes.
+_NULL, _EMPTY, _JSON = Raw(b"null"), Raw(b'""'), Raw(b'"json"')
+
+_Role = Literal["system", "developer", "user", "assistant", "tool"]
+_ROLES: dict[str, _Role] = {
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "system": "system",
+    "developer": "developer",
+}
+
+_POINTERS = {
+    "max_output_tokens": "/options/num_predict",
+    "temperature": "/options/temperature",
+    "top_p": "/options/top_p",
+    "top_k": "/options/top_k",
+    "min_p": "/options/min_p",
+    "seed": "/options/seed",
+    "presence_penalty": "/options/presence_penalty",
+    "frequency_penalty": "/options/frequency_penalty",
+    "stop": "/options/stop",
+}
+_UNREAD_OPTIONS = (
+    "num_ctx", "num_keep", "typical_p", "repeat_last_n", "repeat_penalty", "num_batch", "num_gpu", "main_gpu",
+    "num_thread", "draft_num_predict", "use_mmap",
+)  # fmt: skip
+
+_LEVELS = frozenset({"low", "medium", "high", "max"})
+_OLLAMA_ONLY = "only Ollama has this"
+_NOT_FOR_ROLE = "has no meaning in a message with this role"
+
+
+def decode_request(body: bytes) -> Conversation:
+    """Read the body of POST /api/chat. Raises InvalidRequest, with a JSON pointer, for what Ollama would not take.
+
+    A request without messages, which loads or unloads a model, is a conversation without turns.
+    """
+    request, unread = _read(body)
+    if not request.model:
+        raise InvalidRequest("The model is required.", code="invalid_value", pointer="/model")
+    conversation = Conversation(
+        source="ollama",
+        model=request.model,
+        turns=_turns(request.messages or [], unread),
+        tools=[_tool(tool, f"/tools/{index}", unread) for index, tool in enumerate(request.tools or ())],
+        reasoning=_reasoning(request.think),
+        output=_output(request.format),
+        keep_alive=_keep_alive(request.keep_alive),
+        stream=request.stream is not False,
+        logprobs=request.logprobs or None,
+        top_logprobs=request.top_logprobs or None,
+        pointers=_POINTERS,
+        unread=unread,
+    )
+    if request.options:
+        _read_options(request.options, conversation, unread)
+    for name, value in (
+        ("truncate", request.truncate),
+        ("shift", request.shift),
+        ("_debug_render_only", request.debug_render_only),
+    ):
+        if value is not UNSET and value is not None:
+            unread.append(Loss("/" + name, _OLLAMA_ONLY))
+    return conversation
+
+
+def _read(body: bytes) -> tuple[ollama.ChatRequest, Losses]:
+    # Raw members are passed on unread: that they are text is only known when the whole body is.
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise invalid(error) from error
+    try:
+        return _decode_strictly(body), []
+    except BAD_BODY:
+        request = read_request(ollama.chat_request_decoder, body)
+        return request, _unknown(body)
+
+
+def _unknown(body: bytes) -> Losses:
+    """Return a loss for every field of the body that the shapes do not know."""
+    root = _decode_members(body)
+    losses = _unknown_in(root, ollama.ChatRequest, "")
+    if _given(root.get("options")):
+        losses += _unknown_in(_decode_members(root["options"]), ollama.Options, "/options")
+    if _given(root.get("messages")):
+        for index, message in enumerate(_decode_items(root["messages"])):
+            at = f"/messages/{index}"
+            losses += _unknown_in(message, ollama.Message, at)
+            if _given(message.get("tool_calls")):
+                losses += _unknown_functions(message["tool_calls"], ollama.ToolCall, ollama.ToolCallFunction,
+                                             at + "/tool_calls")  # fmt: skip
+    if _given(root.get("tools")):
+        losses += _unknown_functions(root["tools"], ollama.Tool, ollama.ToolFunction, "/tools")
+    return losses
+
+
+def _unknown_functions(items: Raw, outer: type[msgspec.Struct], inner: type[msgspec.Struct], at: str) -> Losses:
+    losses: Losses = []
+    for index, item in enumerate(_decode_items(items)):
+        losses += _unknown_in(item, outer, f"{at}/{index}")
+        losses += _unknown_in(_decode_members(item["function"]), inner, f"{at}/{index}/function")
+    return losses
+
+
+def _unknown_in(members: dict[str, Raw], shape: type[msgspec.Struct], at: str) -> Losses:
+    return unknown_fields({name: value for name, value in members.items() if value != _NULL}, shape, at)
+
+
+def _given(value: Raw | None) -> bool:
+    return value is not None and value != _NULL
+
+
+# ----------------------------------------------------------------------------------------------- messages
+
+
+class _CallIds:
+    """The ids of a conversation's calls, and which call a result answers.
+
+    Old servers and their clients have no ids: a result then answers the first call of the latest assistant message
+    that has its name and no answer yet. Only what came before decides, so that a longer history has the same ids.
+    """
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._open: list[tuple[str, str, str]] = []  # of the latest message with calls: as given, ours, name
+
+    def of_calls(self, calls: list[ollama.ToolCall], message: int, unread: Losses) -> list[str]:
+        ids: list[str] = []
+        self._open = []
+        for index, call in enumerate(calls):
+            given = call.id or ""
+            own = given
+            if not given or given in ids:
+                if given:
+                    unread.append(Loss(f"/messages/{message}/tool_calls/{index}/id", "two calls have the same id"))
+                own = f"call_{message}_{index}"
+                while own in self._taken:
+                    own += "_"
+            ids.append(own)
+            self._taken.add(own)
+            self._open.append((given, own, call.function.name))
+        return ids
+
+    def of_result(self, message: ollama.Message, position: int) -> str:
+        given, name = message.tool_call_id or "", message.tool_name or ""
+        candidates = [entry for entry in self._open if entry[0] == given] if given else self._open
+        entry = next((entry for entry in candidates if not name or entry[2] == name), None)
+        if entry is None and candidates:
+            entry = candidates[0]
+        if entry is None:
+            return given or f"call_of_result_{position}"
+        self._open.remove(entry)
+        return entry[1]
+
+
+def _turns(messages: list[ollama.Message], unread: Losses) -> list[Turn]:
+    ids = _CallIds()
+    return [_turn(message, index, ids, unread) for index, message in enumerate(messages)]
+
+
+def _turn(message: ollama.Message, index: int, ids: _CallIds, unread: Losses) -> Turn:
+    at = f"/messages/{index}"
+    role = _ROLES.get(message.role)
+    if role is None:
+        raise InvalidRequest(
+            f"The role must be one of system, user, assistant and tool at {at}/role.",
+            code="invalid_value",
+            pointer=at + "/role",
+        )
+    parts: list[Part] = []
+    if role == "assistant" and message.thinking:
+        parts.append(Reasoning(message.thinking, at + "/thinking"))
+    if message.content:
+        parts.append(Text(message.content, at + "/content"))
+    if message.images:
+        parts += [
+            Image(Media("base64", image, media_type_of(image)), f"{at}/images/{place}")
+            for place, image in enumerate(message.images)
+        ]
+    if role == "assistant":
+        if message.tool_calls:
+            parts += _calls(message.tool_calls, index, ids, unread)
+    elif role == "tool":
+        name = message.tool_name or None
+        parts = [ToolResult(ids.of_result(message, index), parts, at, name)]
+    if message.role != "assistant":
+        _note_misplaced(message, ("thinking", "tool_calls"), at, unread)
+    if message.role != "tool":
+        _note_misplaced(message, ("tool_name", "tool_call_id"), at, unread)
+    return Turn(role, parts, at)
+
+
+def _note_misplaced(message: ollama.Message, fields: tuple[str, str], at: str, unread: Losses) -> None:
+    for name in fields:
+        if getattr(message, name):
+            unread.append(Loss(f"{at}/{name}", _NOT_FOR_ROLE))
+
+
+def _calls(calls: list[ollama.ToolCall], message: int, ids: _CallIds, unread: Losses) -> list[ToolCall]:
+    read = []
+    for index, (call, own) in enumerate(zip(calls, ids.of_calls(calls, message, unread), strict=True)):
+        at = f"/messages/{message}/tool_calls/{index}"
+        function = call.function
+        if function.index is not UNSET and function.index is not None and function.index != index:
+            unread.append(Loss(at + "/function/index", "calls are counted by their place"))
+        read.append(ToolCall(own, function.name, _arguments(function.arguments, at), at))
+    return read
+
+
+def _arguments(raw: Raw | UnsetType, at: str) -> str:
+    text = b"null" if raw is UNSET else bytes(raw)
+    if text == b"null":
+        return "{}"
+    if not text.startswith(b"{"):
+        pointer = at + "/function/arguments"
+        raise InvalidRequest(f"Arguments must be an object at {pointer}.", code="invalid_value", pointer=pointer)
+    return text.decode()
+
+
+# ------------------------------------------------------------------------------------------------- the rest
+
+
+def _tool(tool: ollama.Tool, at: str, unread: Losses) -> Tool:
+    if tool.type != "function":
+        unread.append(Loss(at + "/type", "Ollama takes every tool for a function"))
+    if tool.items is not UNSET and tool.items != _NULL:
+        unread.append(Loss(at + "/items", _OLLAMA_ONLY))
+    function = tool.function
+    parameters = None if function.parameters is UNSET or function.parameters == _NULL else function.parameters
+    return Tool(function.name, at=at, description=function.description or None, parameters=parameters)
+
+
+def _reasoning(think: bool | str | UnsetType | None) -> ReasoningRequest | None:
+    if think is UNSET or think is None:
+        return None
+    if think is True:
+        return ReasoningRequest(at="/think", mode="enabled")
+    if think is False:
+        return ReasoningRequest("none", "/think")
+    if think not in _LEVELS:
+        raise InvalidRequest(
+            "think must be true, false, low, medium, high or max.", code="invalid_value", pointer="/think"
+        )
+    return ReasoningRequest(think, "/think")
+
+
+def _output(raw: Raw | UnsetType) -> OutputFormat | None:
+    if raw is UNSET or raw in (_NULL, _EMPTY):
+        return None
+    if raw == _JSON:
+        return OutputFormat("json_object", "/format")
+    if bytes(raw).startswith(b"{"):
+        return OutputFormat("json_schema", "/format", schema=raw)
+    raise InvalidRequest('format must be "json" or a JSON Schema.', code="invalid_value", pointer="/format")
+
+
+def _keep_alive(raw: Raw | UnsetType) -> Raw | None:
+    if raw is UNSET or raw == _NULL:
+        return None
+    if bytes(raw)[:1] not in b'"-0123456789':
+        raise InvalidRequest("keep_alive must be a duration or seconds.", code="invalid_value", pointer="/keep_alive")
+    return raw
+
+
+def _read_options(options: ollama.Options, conversation: Conversation, unread: Losses) -> None:
+    """Fill in `conversation`, which is still being made."""
+    limit = _whole(options.num_predict)
+    if limit is not None and limit > 0:
+        conversation.max_output_tokens = limit
+    elif limit is not None and limit != -1:
+        unread.append(Loss("/options/num_predict", _OLLAMA_ONLY))
+    conversation.temperature = _or_none(options.temperature)
+    conversation.top_p = _or_none(options.top_p)
+    conversation.min_p = _or_none(options.min_p)
+    conversation.presence_penalty = _or_none(options.presence_penalty)
+    conversation.frequency_penalty = _or_none(options.frequency_penalty)
+    conversation.top_k = _whole(options.top_k)
+    conversation.seed = _whole(options.seed)
+    if options.stop:
+        conversation.stop = [options.stop] if isinstance(options.stop, str) else options.stop
+    unread += [Loss("/options/" + name, _OLLAMA_ONLY) for name, _ in present(options, _UNREAD_OPTIONS)]
+
+
+def _or_none(value: float | UnsetType | None) -> float | None:
+    return None if value is UNSET else value
+
+
+def _whole(value: int | float | UnsetType | None) -> int | None:
+    """Return the number as the server takes it: it cuts the fraction off."""
+    return None if value is UNSET or value is None else int(value)
