@@ -5,6 +5,10 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 LAW_EXAMPLES ?= 1000
 
+ASYNC_RULES = ASYNC1,ASYNC20,ASYNC21,ASYNC22,ASYNC23,ASYNC24,ASYNC25,ASYNC400,ASYNC401,ASYNC900,ASYNC912,ASYNC913
+# 114 and 128: our startables hand their task_status on. 124: Quart wants its views async.
+ASYNC_LEFT_OUT = ASYNC114,ASYNC124,ASYNC128
+
 .PHONY: demo test lint laws lock clean
 
 demo: $(VENV)/.run
@@ -16,7 +20,7 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/flake8-async --enable=ASYNC100,ASYNC101,ASYNC102,ASYNC103,ASYNC104,ASYNC105,ASYNC106,ASYNC109,ASYNC110,ASYNC111,ASYNC112,ASYNC113,ASYNC114,ASYNC115,ASYNC116,ASYNC118,ASYNC119,ASYNC120,ASYNC121,ASYNC122,ASYNC123,ASYNC124,ASYNC125,ASYNC126,ASYNC200,ASYNC210,ASYNC211,ASYNC212,ASYNC220,ASYNC221,ASYNC222,ASYNC230,ASYNC231,ASYNC232,ASYNC240,ASYNC250,ASYNC251,ASYNC400,ASYNC401,ASYNC900,ASYNC912,ASYNC913 trio_gateway
+	$(BIN)/flake8-async --enable=$(ASYNC_RULES) --disable=$(ASYNC_LEFT_OUT) $(shell git ls-files "trio_gateway/*.py")
 	$(BIN)/mypy
 
 # The laws of translation with many examples each; `make test` runs them with few.

@@ -27,6 +27,7 @@ from trio_gateway.endpoints import ENDPOINTS, METHODS
 from trio_gateway.errors import GatewayError, Unavailable, UnknownPath, WrongMethod
 from trio_gateway.exchange import Exchange
 from trio_gateway.gateway import Gateway
+from trio_gateway.observe.logs import ExchangeLog
 from trio_gateway.replies import Receive, Send, error_headers
 from trio_gateway.server.service import App
 
@@ -85,9 +86,12 @@ class GatewayApp(QuartTrio):
         self.url_map.merge_slashes = False
 
 
-def build_app(config: Config) -> GatewayApp:
-    """Return the ASGI app for a configuration: `hypercorn -k trio` and any other trio ASGI server can serve it."""
-    app = GatewayApp(Gateway(config))
+def build_app(config: Config, log: ExchangeLog | None = None) -> GatewayApp:
+    """Return the ASGI app for a configuration: `hypercorn -k trio` and any other trio ASGI server can serve it.
+
+    `log` takes the records of exchanges in the place of lines on stderr.
+    """
+    app = GatewayApp(Gateway(config, log))
 
     @app.before_serving
     async def started() -> None:

@@ -18,18 +18,15 @@ from trio_gateway.dialects import Dialect, dialect
 from trio_gateway.dialects.carriage import Carriage, Load
 from trio_gateway.dialects.passage import StreamPassage
 from trio_gateway.endpoints import Endpoint
-from trio_gateway.errors import GatewayError, InvalidRequest, UpstreamBroke, UpstreamError, UpstreamTimeout
+from trio_gateway.errors import GatewayError, InvalidRequest
 from trio_gateway.gateway import Gateway
 from trio_gateway.ledger.record import Record
 from trio_gateway.replies import JSON, Headers, Receive, Send, error_headers, loss_headers, reply
+from trio_gateway.routing.attempt import OpenAnswer, attempt
 from trio_gateway.routing.channel import Channel
 from trio_gateway.routing.table import Target
-from trio_gateway.transport.upstream import UpstreamResponse
 
 logger = logging.getLogger("trio_gateway.exchange")
-
-ANSWER_MAX_BYTES = 256 * 1024 * 1024  # of a plain answer, which is held whole
-ERROR_MAX_BYTES = 1024 * 1024  # of a provider's error body
 _STREAM_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
 
@@ -84,7 +81,11 @@ class Exchange:
         path = channel.request_target(self._endpoint.operation, target.model, carriage.stream)
         carriage.load(self._load(channel, target))
         self._check_losses(carriage)
-        await self._attempt(carriage, channel, target, path)
+        answer = await attempt(channel, target, carriage, path)
+        try:
+            await self._relay(carriage, answer)
+        finally:
+            await answer.aclose()
 
     def _load(self, channel: Channel, target: Target) -> Load:
         return Load(
@@ -106,90 +107,52 @@ class Exchange:
                 pointer=losses[0].pointer,
             )
 
-    async def _attempt(self, carriage: Carriage, channel: Channel, target: Target, path: bytes) -> None:
-        """Ask the target and relay its answer. The scope's deadline is that of what is waited for now."""
-        deadlines = Deadlines(channel)
-        with trio.CancelScope(deadline=deadlines.first_event_s) as scope:
-            response = await channel.upstream.open(b"POST", path, channel.headers, carriage.body)
-            try:
-                self._record.upstream_request_id = _upstream_request_id(response)
-                if response.status != 200:
-                    raise channel.redacted(await _read_error(channel, response))
-                if carriage.stream:
-                    await self._relay_stream(carriage, channel, target, response, scope, deadlines)
-                else:
-                    await self._relay_plain(carriage, channel, target, response)
-            finally:
-                await response.aclose()
-        if scope.cancelled_caught:
-            raise deadlines.error(self._begun)
+    async def _relay(self, carriage: Carriage, answer: OpenAnswer) -> None:
+        """Send the client the answer. Blocks while it reads slowly, and reads no further upstream meanwhile."""
+        record = self._record
+        record.first_event_s = trio.current_time()
+        record.upstream_request_id = answer.request_id.decode("ascii") if answer.request_id else None
+        marks = self._marks(carriage, answer)
+        if answer.passage is None:
+            record.usage = carriage.usage
+            await self._reply(200, [JSON, *marks], answer.first)
+        else:
+            await self._begin(200, [(b"content-type", carriage.stream_media_type), *_STREAM_HEADERS, *marks])
+            await self._relay_stream(answer, answer.passage)
 
-    async def _relay_plain(
-        self, carriage: Carriage, channel: Channel, target: Target, response: UpstreamResponse
-    ) -> None:
-        body = await response.read(ANSWER_MAX_BYTES)
-        self._record.first_event_s = trio.current_time()
+    async def _relay_stream(self, answer: OpenAnswer, passage: StreamPassage) -> None:
+        deadlines = answer.deadlines
         try:
-            answer = carriage.answer(body)
-        except UpstreamError as error:
-            raise channel.redacted(error) from error
-        self._record.usage = carriage.usage
-        await self._reply(200, [JSON, *self._marks(carriage, channel, target)], answer)
-
-    async def _relay_stream(
-        self,
-        carriage: Carriage,
-        channel: Channel,
-        target: Target,
-        response: UpstreamResponse,
-        scope: trio.CancelScope,
-        deadlines: Deadlines,
-    ) -> None:
-        """Blocks while the client reads slowly, and reads no further from the upstream meanwhile."""
-        if (response.header(b"content-type") or b"").startswith(b"application/json"):
-            raise channel.redacted(await _read_unstreamed(carriage, channel, response))
-        passage = carriage.open_stream(channel.redacted)
-        try:
-            while not passage.ended:
-                chunk = await response.receive_some()
-                relayed = passage.feed(chunk) if chunk else passage.close()
-                if relayed:
-                    scope.deadline = deadlines.total_s  # a slow client is not the provider's fault
-                    if not self._begun:
-                        await self._begin_stream(carriage, channel, target)
-                    await self._send({"type": "http.response.body", "body": relayed, "more_body": True})
-                if passage.begun:
+            with trio.CancelScope() as scope:
+                await self._send_more(answer.first)
+                while not passage.ended:
                     scope.deadline = deadlines.next_event_s()
+                    relayed = await answer.next(passage)
+                    scope.deadline = deadlines.total_s  # a slow client is not the provider's fault
+                    if relayed:
+                        await self._send_more(relayed)
+            if scope.cancelled_caught:
+                raise deadlines.error(begun=True)
         finally:
             self._record.usage = passage.usage
-        await self._end_stream(passage, channel)
-
-    async def _begin_stream(self, carriage: Carriage, channel: Channel, target: Target) -> None:
-        self._record.first_event_s = trio.current_time()
-        self._record.status = 200
-        self._begun = True
-        headers = [
-            (b"content-type", carriage.stream_media_type),
-            *_STREAM_HEADERS,
-            *self._marks(carriage, channel, target),
-        ]
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-
-    async def _end_stream(self, passage: StreamPassage, channel: Channel) -> None:
         if passage.error is not None:
-            if not self._begun:
-                raise channel.redacted(passage.error)
-            self._record.failed(passage.error)  # the client has been told in-band, by the passage
-        elif not self._begun:
-            raise UpstreamBroke("The provider's stream held no answer.")
+            self._record.failed(passage.error)  # the passage has told the client in-band
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _marks(self, carriage: Carriage, channel: Channel, target: Target) -> Headers:
+    def _marks(self, carriage: Carriage, answer: OpenAnswer) -> Headers:
         """Return the headers that say where the request went and what was left out."""
-        marks = [(b"x-request-id", self._request_id), *channel.marks(target.model)]
-        if self._record.upstream_request_id is not None:
-            marks.append((b"x-gateway-upstream-request-id", self._record.upstream_request_id.encode("ascii")))
+        marks = [(b"x-request-id", self._request_id), *answer.channel.marks(answer.target.model)]
+        if answer.request_id is not None:
+            marks.append((b"x-gateway-upstream-request-id", answer.request_id))
         return marks + loss_headers(carriage.losses) if carriage.losses else marks
+
+    async def _begin(self, status: int, headers: Headers) -> None:
+        self._record.status = status
+        self._begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _send_more(self, relayed: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": relayed, "more_body": True})
 
     async def _refuse(self, error: GatewayError) -> None:
         """Tell the client what went wrong: by a status before the first byte, in-band after it."""
@@ -208,51 +171,3 @@ class Exchange:
         self._record.status = status
         self._begun = True
         await reply(self._send, status, headers, body)
-
-
-class Deadlines:
-    """When what an attempt waits for is too late, on the event loop's clock."""
-
-    __slots__ = ("_timeouts", "first_event_s", "total_s")
-
-    def __init__(self, channel: Channel) -> None:
-        self._timeouts = channel.timeouts
-        now_s = trio.current_time()
-        self.total_s = now_s + self._timeouts.total_s
-        self.first_event_s = min(self.total_s, now_s + self._timeouts.first_event_s)
-
-    def next_event_s(self) -> float:
-        return min(self.total_s, trio.current_time() + self._timeouts.gap_s)
-
-    def error(self, begun: bool) -> UpstreamTimeout:
-        """Return what to tell once a deadline has passed; `begun` says whether it was in the middle of a stream."""
-        timeouts = self._timeouts
-        if trio.current_time() >= self.total_s:
-            return UpstreamTimeout(f"The provider took longer than total_s = {timeouts.total_s:g} for its answer.")
-        if begun:
-            return UpstreamTimeout(f"The provider stopped in mid-answer for longer than gap_s = {timeouts.gap_s:g}.")
-        return UpstreamTimeout(f"The provider did not answer within first_event_s = {timeouts.first_event_s:g}.")
-
-
-def _upstream_request_id(response: UpstreamResponse) -> str | None:
-    """Return the provider's own id of the request, for its support."""
-    value = response.header(b"x-request-id") or response.header(b"request-id")
-    return None if value is None else value.decode("ascii", "replace").encode("ascii", "replace").decode()[:200]
-
-
-async def _read_error(channel: Channel, response: UpstreamResponse) -> UpstreamError:
-    if response.status < 400:
-        return UpstreamBroke(f"The provider answered with the status {response.status}, which is no answer.")
-    body = await response.read(ERROR_MAX_BYTES)
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
-    return channel.dialect.decode_error(response.status, headers, body)
-
-
-async def _read_unstreamed(carriage: Carriage, channel: Channel, response: UpstreamResponse) -> UpstreamError:
-    """Return why a JSON body in the place of a stream is none."""
-    body = await response.read(ERROR_MAX_BYTES)
-    try:
-        carriage.answer(body)
-    except UpstreamError as error:
-        return error
-    return UpstreamBroke("The provider answered a request for a stream with a plain answer.")

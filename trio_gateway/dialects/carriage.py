@@ -111,3 +111,7 @@ class ChatCarriage:
         if self._source_name == "openai_chat":
             return passage_chat.ChatStream(hide_usage=not self._asked_usage)
         return ObservedStream(self._source, LINE_ENDS if self._source_name == "ollama" else SSE_ENDS)
+
+
+class EmbeddingsCarriage(ChatCarriage):
+    pass

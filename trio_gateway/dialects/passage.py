@@ -38,6 +38,8 @@ class StreamPassage(Protocol):
 
     def feed(self, chunk: bytes) -> bytes: ...
     def close(self) -> bytes: ...
+    def fail(self, error: UpstreamError) -> bytes:
+        """The transport broke: return the in-band error, where the stream had begun and not ended."""
 
 
 def _as_it_is(error: UpstreamError) -> UpstreamError:
@@ -74,6 +76,9 @@ class TranslatedStream:
 
     def close(self) -> bytes:
         return self._pass(self._decoder.close())
+
+    def fail(self, error: UpstreamError) -> bytes:
+        return self._pass([Fail(error)])
 
     def _pass(self, events: list[AnswerEvent]) -> bytes:
         if not events or self.ended:
@@ -140,6 +145,13 @@ class ObservedStream:
         if self.ended:
             return b""
         return self._pass(self._frames.rest(), self._decoder.close())
+
+    def fail(self, error: UpstreamError) -> bytes:
+        if self.ended:
+            return b""
+        self.error = error
+        self.ended = True
+        return self._dialect.encode_stream_error(error) if self.begun else b""
 
     def _pass(self, frames: bytes, events: list[AnswerEvent]) -> bytes:
         seen = self._note(events)

@@ -39,6 +39,9 @@ class _Usage(msgspec.Struct):
         )
 
 
+_NULL = msgspec.Raw(b"null")  # Raw equals Raw, never bytes
+
+
 class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
@@ -48,7 +51,10 @@ class _Chunk(msgspec.Struct):
 
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = _NULL
+
+    def is_error(self) -> bool:
+        return self.error != _NULL
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
@@ -60,7 +66,7 @@ def read_body(body: bytes) -> Usage | None:
         answer = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UpstreamBroke("The provider's answer is not the JSON of an answer.") from error
-    if answer.error is not None and answer.error != b"null":
+    if answer.is_error():
         raise openai_chat.decode_error(200, {}, body)
     return answer.usage.neutral() if answer.usage else None
 
@@ -100,7 +106,7 @@ class ChatStream:
         frames = self._frames.feed(chunk)
         if not frames:
             if self._frames.held_bytes() > MAX_EVENT_BYTES:
-                return self._break("The provider sent an event that is too large.")
+                return self.fail(UpstreamBroke("The provider sent an event that is too large."))
             return b""
         # The trick: none of these substrings stands in an ordinary chunk, and searching for them is all it costs.
         # null is what usage and finish_reason hold everywhere but at the end.
@@ -118,12 +124,15 @@ class ChatStream:
         if self.ended:
             return b""
         relayed = self._look(self._frames.rest() + b"\n\n") if self._frames.held_bytes() else b""
-        if self.ended:
+        if self._is_over():
             return relayed
         if not self._finished:
-            return relayed + self._break("The provider's stream ended in the middle of the answer.")
+            return relayed + self.fail(UpstreamBroke("The provider's stream ended in the middle of the answer."))
         self.ended = True
         return relayed + b"data: [DONE]\n\n"
+
+    def _is_over(self) -> bool:
+        return self.ended
 
     def _look(self, frames: bytes) -> bytes:
         """Decide frame by frame what passes."""
@@ -148,8 +157,8 @@ class ChatStream:
         try:
             chunk = _decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._break("The provider sent an event that is not JSON.")
-        if chunk.error is not None and chunk.error != b"null":
+            return self.fail(UpstreamBroke("The provider sent an event that is not JSON."))
+        if chunk.is_error():
             self.error = openai_chat.decode_error(200, {}, data)
             self.ended = True
             return frame if self.begun else b""
@@ -164,10 +173,12 @@ class ChatStream:
                 self._finished = True
         return frame
 
-    def _break(self, reason: str) -> bytes:
-        self.error = UpstreamBroke(reason)
+    def fail(self, error: UpstreamError) -> bytes:
+        if self.ended:
+            return b""
+        self.error = error
         self.ended = True
-        return openai_chat.encode_stream_error(self.error) if self.begun else b""
+        return openai_chat.encode_stream_error(error) if self.begun else b""
 
 
 def _split(frames: bytes) -> list[bytes]:

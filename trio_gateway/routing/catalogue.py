@@ -63,15 +63,14 @@ class Catalogue:
             return False
 
     async def _ask(self, name: str, channel: Channel) -> None:
-        models: list[str] | None = None
-        with trio.move_on_after(ASK_S):
-            try:
+        # Where it does not answer, what it said last stands; it is asked again after a while.
+        models = self._told.get(name, (0.0, []))[1]
+        try:
+            with trio.fail_after(ASK_S):
                 models = sorted(await ask_models(channel))
-            except GatewayError as error:
-                logger.warning("The channel %s does not list its models: %s", name, error.message)
-        if models is None:
-            # What it said last stands; it is asked again after a while.
-            models = self._told.get(name, (0.0, []))[1]
+        except (GatewayError, trio.TooSlowError) as error:
+            reason = error.message if isinstance(error, GatewayError) else f"no answer within {ASK_S:g} s"
+            logger.warning("The channel %s does not list its models: %s", name, reason)
         self._told[name] = (trio.current_time(), models)
 
 
