@@ -191,7 +191,7 @@ async def open_house(
         config = config_for(simulated, **tables)
         log = RecordingLog()
         app = build_app(config, log)
-        shutdown = trio.Event()
+        shutdown, stopped = trio.Event(), trio.Event()
 
         async def serving(task_status: trio.TaskStatus[Any]) -> None:
             if under == "ours":
@@ -205,11 +205,14 @@ async def open_house(
                     as_asgi(app), hypercorn, shutdown_trigger=shutdown.wait, task_status=task_status  # type: ignore[arg-type]  # dicts
                 )  # fmt: skip
 
+            stopped.set()
+
         started = await nursery.start(serving)
         binds = started.binds if under == "ours" else started
         port = int(str(binds[0]).rpartition(":")[2])
         yield House(port, simulated, app.gateway, log.records)
         shutdown.set()
+        await stopped.wait()
         nursery.cancel_scope.cancel(reason="the test is over")
 
 
