@@ -1,7 +1,8 @@
 """Anthropic Messages: `POST /v1/messages`, versions 2023-06-01 and 2026-10-21.
 
 Lists whose members the vendor extends weekly (messages, blocks, tools) are kept as Raw: decode a member with the
-decoder of its kind at the end of this module, and carry what it does not know as it is.
+decoder of its kind at the end of this module, and carry what it does not know as it is. A Raw member that is null is
+Raw(b"null").
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class JsonFormat(msgspec.Struct, tag_field="type", tag="json_schema"):
 
 class OutputConfig(msgspec.Struct):
     effort: str | UnsetType | None = UNSET  # low, medium, high, xhigh, max
-    format: Raw | UnsetType | None = UNSET  # a JsonFormat
-    task_budget: Raw | UnsetType | None = UNSET  # beta
+    format: Raw | UnsetType = UNSET  # a JsonFormat
+    task_budget: Raw | UnsetType = UNSET  # beta
 
 
 class ToolChoice(msgspec.Struct):
@@ -52,7 +53,7 @@ class Tool(msgspec.Struct):
     type: str | UnsetType | None = UNSET  # custom
     description: str | UnsetType = UNSET
     strict: bool | UnsetType = UNSET
-    cache_control: Raw | UnsetType | None = UNSET
+    cache_control: Raw | UnsetType = UNSET
     allowed_callers: Raw | UnsetType = UNSET
     defer_loading: bool | UnsetType = UNSET
     eager_input_streaming: bool | UnsetType | None = UNSET
@@ -65,32 +66,32 @@ class MessagesRequest(msgspec.Struct):
     messages: list[Raw]
     system: str | list[Raw] | UnsetType | None = UNSET  # a list of TextBlock
     tools: list[Raw] | UnsetType | None = UNSET
-    tool_choice: Raw | UnsetType | None = UNSET
-    thinking: Raw | UnsetType | None = UNSET
-    output_config: Raw | UnsetType | None = UNSET
+    tool_choice: Raw | UnsetType = UNSET
+    thinking: Raw | UnsetType = UNSET
+    output_config: Raw | UnsetType = UNSET
     stop_sequences: list[str] | UnsetType | None = UNSET
     stream: bool | UnsetType | None = UNSET
-    metadata: Raw | UnsetType | None = UNSET
+    metadata: Raw | UnsetType = UNSET
     service_tier: str | UnsetType | None = UNSET  # auto, standard_only
-    cache_control: Raw | UnsetType | None = UNSET  # marks the last cacheable block
+    cache_control: Raw | UnsetType = UNSET  # marks the last cacheable block
     temperature: float | UnsetType | None = UNSET  # until 2026-10-21, and only on older models; 0 to 1
     top_p: float | UnsetType | None = UNSET
     top_k: int | UnsetType | None = UNSET
     speed: str | UnsetType | None = UNSET  # standard, fast
-    container: Raw | UnsetType | None = UNSET
-    diagnostics: Raw | UnsetType | None = UNSET
+    container: Raw | UnsetType = UNSET
+    diagnostics: Raw | UnsetType = UNSET
     inference_geo: str | UnsetType | None = UNSET
     user_profile_id: str | UnsetType | None = UNSET
     # beta
-    billing_policy: Raw | UnsetType | None = UNSET
-    compaction: Raw | UnsetType | None = UNSET
-    context_management: Raw | UnsetType | None = UNSET
-    fallback_credit_token: Raw | UnsetType | None = UNSET
-    fallbacks: Raw | UnsetType | None = UNSET
-    mcp_servers: Raw | UnsetType | None = UNSET
-    output_format: Raw | UnsetType | None = UNSET  # the old name of output_config.format
-    prefill: Raw | UnsetType | None = UNSET
-    thread: Raw | UnsetType | None = UNSET
+    billing_policy: Raw | UnsetType = UNSET
+    compaction: Raw | UnsetType = UNSET
+    context_management: Raw | UnsetType = UNSET
+    fallback_credit_token: Raw | UnsetType = UNSET
+    fallbacks: Raw | UnsetType = UNSET
+    mcp_servers: Raw | UnsetType = UNSET
+    output_format: Raw | UnsetType = UNSET  # the old name of output_config.format
+    prefill: Raw | UnsetType = UNSET
+    thread: Raw | UnsetType = UNSET
 
 
 class Message(msgspec.Struct):
@@ -129,21 +130,21 @@ class Citations(msgspec.Struct):
 class TextBlock(msgspec.Struct, tag_field="type", tag="text"):
     text: str
     citations: list[Raw] | UnsetType | None = UNSET
-    cache_control: Raw | UnsetType | None = UNSET
+    cache_control: Raw | UnsetType = UNSET
 
 
 class ImageBlock(msgspec.Struct, tag_field="type", tag="image"):
     source: Raw
-    cache_control: Raw | UnsetType | None = UNSET
-    transformations: Raw | UnsetType | None = UNSET
+    cache_control: Raw | UnsetType = UNSET
+    transformations: Raw | UnsetType = UNSET
 
 
 class DocumentBlock(msgspec.Struct, tag_field="type", tag="document"):
     source: Raw
     title: str | UnsetType | None = UNSET
     context: str | UnsetType | None = UNSET
-    citations: Raw | UnsetType | None = UNSET
-    cache_control: Raw | UnsetType | None = UNSET
+    citations: Raw | UnsetType = UNSET
+    cache_control: Raw | UnsetType = UNSET
 
 
 class ThinkingBlock(msgspec.Struct, tag_field="type", tag="thinking"):
@@ -161,16 +162,16 @@ class ToolUseBlock(msgspec.Struct, tag_field="type", tag="tool_use"):
     id: str
     name: str
     input: Raw
-    caller: Raw | UnsetType | None = UNSET
+    caller: Raw | UnsetType = UNSET
     toolset_name: str | UnsetType | None = UNSET
-    cache_control: Raw | UnsetType | None = UNSET
+    cache_control: Raw | UnsetType = UNSET
 
 
 class ToolResultBlock(msgspec.Struct, tag_field="type", tag="tool_result"):
     tool_use_id: str
     content: str | list[Raw] | UnsetType | None = UNSET
     is_error: bool | UnsetType | None = UNSET
-    cache_control: Raw | UnsetType | None = UNSET
+    cache_control: Raw | UnsetType = UNSET
     toolset_name: str | UnsetType | None = UNSET
 
 
@@ -207,10 +208,10 @@ class Usage(msgspec.Struct, omit_defaults=True):
     cache_creation: CacheCreation | None = None
     output_tokens_details: OutputTokensDetails | None = None
     service_tier: str | None = None  # standard, priority, batch
-    server_tool_use: Raw | None = None
+    server_tool_use: Raw | UnsetType = UNSET
     inference_geo: str | None = None
     speed: str | None = None
-    iterations: Raw | None = None  # the totals beside it are the serving model's
+    iterations: Raw | UnsetType = UNSET  # the totals beside it are the serving model's
 
 
 class StopDetails(msgspec.Struct):
@@ -230,9 +231,9 @@ class MessagesResponse(msgspec.Struct, kw_only=True):
     stop_sequence: str | None = None
     stop_details: StopDetails | UnsetType | None = UNSET
     usage: Usage
-    container: Raw | UnsetType | None = UNSET
-    diagnostics: Raw | UnsetType | None = UNSET
-    context_management: Raw | UnsetType | None = UNSET
+    container: Raw | UnsetType = UNSET
+    diagnostics: Raw | UnsetType = UNSET
+    context_management: Raw | UnsetType = UNSET
 
 
 class ErrorBody(msgspec.Struct):
@@ -262,7 +263,7 @@ class Delta(msgspec.Struct):
     stop_reason: str | UnsetType | None = UNSET
     stop_sequence: str | UnsetType | None = UNSET
     stop_details: StopDetails | UnsetType | None = UNSET
-    container: Raw | UnsetType | None = UNSET
+    container: Raw | UnsetType = UNSET
 
 
 class StartMessage(msgspec.Struct):
@@ -284,7 +285,7 @@ class StartBlock(msgspec.Struct):
     data: str | None = None
     id: str | None = None
     name: str | None = None
-    input: Raw | None = None
+    input: Raw | UnsetType = UNSET
     citations: list[Raw] | None = None
 
 

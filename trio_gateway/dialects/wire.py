@@ -91,12 +91,12 @@ def field_names(shape: type[msgspec.Struct]) -> frozenset[str]:
     return frozenset(names)
 
 
-_NULL = msgspec.Raw(b"null")  # Raw equals Raw, never bytes
+NULL = msgspec.Raw(b"null")  # Raw equals Raw, never bytes
 
 
 def present(message: msgspec.Struct, fields: tuple[str, ...]) -> Iterator[tuple[str, object]]:
     """Yield (name, value) of those of `fields` that are neither absent nor null."""
     for name in fields:
         value = getattr(message, name)
-        if value is not None and value is not msgspec.UNSET and value != _NULL:
+        if value is not None and value is not msgspec.UNSET and value != NULL:
             yield name, value

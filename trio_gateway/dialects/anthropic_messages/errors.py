@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.framing import sse_named
@@ -43,7 +43,7 @@ class _Error(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
-    error: Raw | None = None
+    error: Raw | UnsetType = UNSET
     request_id: str | None = None
     message: str | None = None
 
@@ -94,7 +94,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstre
     )
 
 
-def stream_error(raw: Raw | None, request_id: str | None) -> UpstreamError:
+def stream_error(raw: Raw | UnsetType, request_id: str | None) -> UpstreamError:
     """Read the `error` of an error event. It has no status: the kind's own stands for it."""
     error = _read_error(raw)
     kind = (error.type if error is not None else None) or "api_error"
@@ -120,8 +120,8 @@ def _read(body: bytes) -> tuple[_Error | None, str | None]:
     return error, outer.request_id
 
 
-def _read_error(raw: Raw | None) -> _Error | None:
-    if raw is None:
+def _read_error(raw: Raw | UnsetType) -> _Error | None:
+    if raw is UNSET:
         return None
     try:
         error = _decode_error(raw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.anthropic_messages.custom import unwrap
@@ -25,7 +25,7 @@ from trio_gateway.dialects.conversation import (
     ToolCall,
 )
 from trio_gateway.dialects.opaque import recognise
-from trio_gateway.dialects.wire import BAD_BODY, present, read_answer
+from trio_gateway.dialects.wire import BAD_BODY, NULL, present, read_answer
 
 NAME = "anthropic_messages"
 
@@ -34,7 +34,7 @@ _UNMODELLED = ("container", "diagnostics", "context_management")
 
 class _ErrorInBody(msgspec.Struct):
     type: str | None = None
-    error: Raw | None = None
+    error: Raw | UnsetType = UNSET
     request_id: str | None = None
 
 
@@ -74,7 +74,7 @@ def _raise_error_in(body: bytes) -> None:
         found = _decode_error_in_body(body)
     except BAD_BODY:
         return
-    if found.error is not None:
+    if found.error is not UNSET and found.error != NULL:
         raise stream_error(found.error, found.request_id)
 
 
@@ -105,7 +105,7 @@ def _call(block: wire_shapes.ToolUseBlock, index: int, at: str, unread: Losses) 
 
 
 def caller_matters(caller: Any) -> bool:
-    if caller is UNSET or caller is None:
+    if caller is UNSET or caller == NULL:
         return False
     try:
         return wire_shapes.decode_tag(caller).type != "direct"

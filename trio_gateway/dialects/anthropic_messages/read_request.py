@@ -39,7 +39,7 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.opaque import recognise
-from trio_gateway.dialects.wire import BAD_BODY, present, read_request, unknown_fields
+from trio_gateway.dialects.wire import BAD_BODY, NULL, present, read_request, unknown_fields
 from trio_gateway.errors import InvalidRequest
 
 NAME: Final = "anthropic_messages"
@@ -189,7 +189,9 @@ T = TypeVar("T")
 
 
 def _given(value: T | UnsetType | None) -> T | None:
-    return None if value is UNSET or value is None else value
+    if value is UNSET or value is None or value == NULL:
+        return None
+    return value
 
 
 def _plain(raw: Raw) -> object:
@@ -363,8 +365,8 @@ class _Reader:
             cache=self.cache(block.cache_control, at),
         )
 
-    def cache(self, raw: Raw | UnsetType | None, at: str) -> CacheMark | None:
-        if raw is UNSET or raw is None:
+    def cache(self, raw: Raw | UnsetType, at: str) -> CacheMark | None:
+        if raw is UNSET or raw == NULL:
             return None
         return CacheMark(_given(_CACHE.read(raw, at + "/cache_control", self.unread).ttl))
 
@@ -393,9 +395,9 @@ class _Reader:
             cache=self.cache(tool.cache_control, at),
         )
 
-    def tool_choice(self, raw: Raw | UnsetType | None) -> tuple[ToolChoice | None, bool | None]:
+    def tool_choice(self, raw: Raw | UnsetType) -> tuple[ToolChoice | None, bool | None]:
         """Return the choice, and whether calls may be made in parallel."""
-        if raw is UNSET or raw is None:
+        if raw is UNSET or raw == NULL:
             return None, None
         at = "/tool_choice"
         choice = _TOOL_CHOICE.read(raw, at, self.unread)
@@ -413,10 +415,10 @@ class _Reader:
     # -- the rest
 
     def thinking(
-        self, raw: Raw | UnsetType | None, output_raw: Raw | UnsetType | None
+        self, raw: Raw | UnsetType, output_raw: Raw | UnsetType
     ) -> tuple[ReasoningRequest | None, OutputFormat | None]:
         effort, output = self.output(output_raw)
-        if raw is UNSET or raw is None:
+        if raw is UNSET or raw == NULL:
             return (ReasoningRequest(effort, "/output_config/effort") if effort else None), output
         thinking = _THINKING.read(raw, "/thinking", self.unread)
         budget = _given(thinking.budget_tokens)
@@ -437,8 +439,8 @@ class _Reader:
         mode = cast(Literal["enabled", "adaptive", "between_tools"], thinking.type)
         return ReasoningRequest(effort, "/thinking", mode, budget, show), output
 
-    def output(self, raw: Raw | UnsetType | None) -> tuple[str | None, OutputFormat | None]:
-        if raw is UNSET or raw is None:
+    def output(self, raw: Raw | UnsetType) -> tuple[str | None, OutputFormat | None]:
+        if raw is UNSET or raw == NULL:
             return None, None
         config = _OUTPUT.read(raw, "/output_config", self.unread)
         if _given(config.task_budget) is not None:
@@ -450,8 +452,8 @@ class _Reader:
             "json_schema", at, schema=_FORMAT.read(format_, at, self.unread).schema
         )
 
-    def user(self, raw: Raw | UnsetType | None) -> str | None:
-        if raw is UNSET or raw is None:
+    def user(self, raw: Raw | UnsetType) -> str | None:
+        if raw is UNSET or raw == NULL:
             return None
         return _given(_METADATA.read(raw, "/metadata", self.unread).user_id)
 

@@ -44,7 +44,7 @@ from trio_gateway.dialects.conversation import (
 )
 from trio_gateway.dialects.framing import SseDecoder
 from trio_gateway.dialects.opaque import recognise
-from trio_gateway.dialects.wire import BAD_BODY
+from trio_gateway.dialects.wire import BAD_BODY, NULL
 from trio_gateway.errors import UpstreamBroke
 
 NAME = "anthropic_messages"
@@ -175,7 +175,7 @@ class AnswerDecoder:
         delta = event.delta
         if delta is UNSET:
             return
-        if delta.container is not UNSET and delta.container is not None:
+        if delta.container is not UNSET and delta.container != NULL:
             self._lose("/container", "has no counterpart in other formats")
         if delta.stop_reason is not UNSET and delta.stop_reason is not None:
             sequence = None if delta.stop_sequence is UNSET else delta.stop_sequence
@@ -196,8 +196,7 @@ class AnswerDecoder:
             events.append(Ping())
 
     def _on_error(self, event: wire_shapes.StreamEvent, events: list[AnswerEvent]) -> None:
-        error = None if event.error is UNSET else event.error
-        self._fail(Fail(stream_error(error, None if event.request_id is UNSET else event.request_id)), events)
+        self._fail(Fail(stream_error(event.error, None if event.request_id is UNSET else event.request_id)), events)
 
     # -- blocks
 
@@ -254,9 +253,11 @@ class AnswerDecoder:
         self._has_call = True
         name, custom = recognise_name(block.name or "")
         call_id = recognise_id(block.id or "") or f"call_{index}"
-        given = bytes(block.input).decode() if block.input is not None else ""
+        given = bytes(block.input).decode() if block.input is not UNSET else "{}"
         events.append(Open(key, "custom_call" if custom else "call", id=call_id, name=name))
-        return _Block(key, "custom_call" if custom else "call", "tool_use", fallback="" if given == "{}" else given)
+        return _Block(
+            key, "custom_call" if custom else "call", "tool_use", fallback="" if given in ("{}", "null") else given
+        )
 
     def _on_delta(self, event: wire_shapes.StreamEvent, events: list[AnswerEvent]) -> None:
         block = self._blocks.get(event.index) if event.index is not UNSET else None

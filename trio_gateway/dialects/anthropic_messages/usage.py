@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.conversation import Loss, Losses, Usage
+from trio_gateway.dialects.wire import NULL
 
 
 def read_usage(counts: wire_shapes.Usage) -> Usage:
@@ -34,7 +37,7 @@ def merge_usage(known: wire_shapes.Usage | None, later: wire_shapes.Usage) -> wi
     if known is None:
         return later
     for name in wire_shapes.Usage.__struct_fields__:
-        if getattr(later, name) is None:
+        if getattr(later, name) in (None, UNSET):
             setattr(later, name, getattr(known, name))
     return later
 
@@ -47,9 +50,12 @@ def unread_usage(counts: wire_shapes.Usage, at: str) -> Losses:
         unread.append(Loss(at + "/cache_creation", "other formats do not say how long a cache lives"))
     for name in ("server_tool_use", "inference_geo", "speed", "iterations"):
         value = getattr(counts, name)
-        if value is not None and value not in ("standard", "not_available"):
+        if value not in _SAYS_NOTHING:
             unread.append(Loss(f"{at}/{name}", "has no counterpart in other formats"))
     return unread
+
+
+_SAYS_NOTHING = (None, UNSET, NULL, "standard", "not_available")
 
 
 def write_usage(usage: Usage | None, losses: Losses, *, input_required: bool = True) -> dict[str, object]:

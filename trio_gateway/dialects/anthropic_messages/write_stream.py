@@ -159,7 +159,7 @@ class AnswerEncoder:
         usage = write_usage(self._usage, [])  # what is not known yet is 0 here: message_delta corrects it
         if (tier := written_tier(self._start.service_tier, self.losses)) is not None:
             usage["service_tier"] = tier
-        members = {"content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
+        members: dict[str, object] = {"content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
         message = message_of(self._start.id, self._start.model, self._context) | members
         out.append(sse_named(b"message_start", _encode({"type": "message_start", "message": message})))
 
