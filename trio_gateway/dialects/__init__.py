@@ -22,6 +22,7 @@ from trio_gateway.errors import GatewayError, UpstreamError
 
 _MODULES = {
     "openai_chat": "trio_gateway.dialects.openai_chat",
+    "openai_responses": "trio_gateway.dialects.openai_responses",
     "anthropic_messages": "trio_gateway.dialects.anthropic_messages",
     "ollama": "trio_gateway.dialects.ollama",
 }

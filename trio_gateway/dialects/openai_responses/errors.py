@@ -1,0 +1,184 @@
+"""Errors in OpenAI's shape, of a failed request and inside a stream, both directions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from gateway_schemas import openai_responses as wire
+from trio_gateway.errors import ClientError, GatewayError, TooManyRequests, UpstreamError
+
+QUOTE_MAX = 300
+
+# OpenAI's words where a provider's `error` event or failed response comes without a status.
+_STATUS_BY_CODE = {
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "insufficient_quota": 429,
+    "invalid_api_key": 401,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "model_not_found": 404,
+    "invalid_request_error": 400,
+    "invalid_prompt": 400,
+    "context_length_exceeded": 400,
+    "server_is_overloaded": 503,
+    "slow_down": 503,
+    "vector_store_timeout": 504,
+}
+
+# The codes that a failed response may have by OpenAI's document.
+_FAILURE_CODES = frozenset(
+    {
+        "server_error", "rate_limit_exceeded", "invalid_prompt", "data_residency_mismatch", "bio_policy",
+        "vector_store_timeout", "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url",
+        "image_too_large", "image_too_small", "image_parse_error", "image_content_policy_violation",
+        "invalid_image_mode", "image_file_too_large", "unsupported_image_media_type", "empty_image_file",
+        "failed_to_download_image", "image_file_not_found",
+    }
+)  # fmt: skip
+
+
+class _Failure(msgspec.Struct):
+    """An error body of any OpenAI-compatible server: they agree on little."""
+
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    message: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    detail: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_failure = msgspec.json.Decoder(_Failure)
+_body = msgspec.json.Decoder(wire.ErrorBody)
+_text = msgspec.json.Decoder(str)
+
+# ----------------------------------------------------------------------------------------------- writing
+
+
+def encode_error(error: GatewayError) -> tuple[int, bytes]:
+    """Return the status and body for a client. 529 is Anthropic's alone, and becomes 503."""
+    status = 503 if error.status == 529 else error.status
+    body = wire.ErrorBody(error.message, error.kind, _param(error.pointer), error.code)
+    return status, wire.encode(wire.ErrorResponse(body))
+
+
+def encode_stream_error(error: GatewayError, sequence_number: int = 0) -> bytes:
+    """Return the `error` event, framed."""
+    event = {
+        "type": "error",
+        "code": error.code or error.kind,
+        "message": error.message,
+        "param": _param(error.pointer),
+        "sequence_number": sequence_number,
+    }
+    return b"event: error\ndata: %b\n\n" % wire.encode(event)
+
+
+def failure_of(error: GatewayError) -> wire.ResponseError:
+    """Return the `error` of a failed response, in one of the codes that it may have."""
+    code = error.code
+    if code not in _FAILURE_CODES:
+        if isinstance(error, TooManyRequests) or error.status == 429:
+            code = "rate_limit_exceeded"
+        else:
+            code = "invalid_prompt" if isinstance(error, ClientError) or error.status == 400 else "server_error"
+    return wire.ResponseError(code, error.message)
+
+
+def _param(pointer: str | None) -> str | None:
+    """Return a JSON pointer in OpenAI's spelling: `/input/0/content` is `input[0].content`."""
+    if not pointer:
+        return None
+    param = ""
+    for step in pointer[1:].split("/"):
+        step = step.replace("~1", "/").replace("~0", "~")
+        param += f"[{step}]" if step.isdecimal() else f".{step}" if param else step
+    return param
+
+
+# ----------------------------------------------------------------------------------------------- reading
+
+
+def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+    """Read a provider's error. Never raises."""
+    found = _read(body)
+    code = None if found.code is None else str(found.code)
+    return UpstreamError(
+        found.message or _quoted(body) or f"The provider answered with status {status}, and said nothing.",
+        status=status,
+        kind=found.type or None,
+        code=code,
+        pointer=None,
+        retry_after_s=_retry_after_s(headers),
+        retryable=_retryable(status, headers, code, found.type),
+        request_id=headers.get("x-request-id") or headers.get("request-id"),
+    )
+
+
+def error_of(found: wire.ErrorBody | wire.ResponseError) -> UpstreamError:
+    """Return the error that an answer, or an event of a stream, holds: its status is told by its code or type."""
+    code = None if found.code is None else str(found.code)
+    kind = None if found.type is msgspec.UNSET else found.type
+    status = _STATUS_BY_CODE.get(code or "") or _STATUS_BY_CODE.get(kind or "")
+    if status is None:
+        status = int(code) if code is not None and re.fullmatch(r"[45]\d\d", code) else 500
+    message = found.message or "The provider failed, and did not say why."
+    retryable = False if "insufficient_quota" in (code, kind) else None
+    return UpstreamError(message, status=status, kind=kind or None, code=code, retryable=retryable)
+
+
+def read_error_member(raw: msgspec.Raw | bytes) -> wire.ErrorBody:
+    """Read an `error` that is an object, perhaps with surprises in it, or a plain text."""
+    try:
+        return _body.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return wire.ErrorBody(_as_text(raw) or _quoted(bytes(raw)))
+
+
+def _read(body: bytes) -> wire.ErrorBody:
+    try:
+        failure = _failure.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return wire.ErrorBody()
+    if type(failure.error) is msgspec.Raw and failure.error != msgspec.Raw(b"null"):
+        return read_error_member(failure.error)
+    for raw in (failure.message, failure.detail):
+        if type(raw) is msgspec.Raw:
+            return wire.ErrorBody(_as_text(raw))
+    return wire.ErrorBody()
+
+
+def _as_text(raw: msgspec.Raw | bytes) -> str | None:
+    try:
+        return _text.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _quoted(body: bytes) -> str:
+    """Return the beginning of a body that is no JSON we know, on one line."""
+    text = " ".join(body[: 4 * QUOTE_MAX].decode("utf-8", "replace").split())
+    return text if len(text) <= QUOTE_MAX else text[: QUOTE_MAX - 1] + "…"
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds to wait. A date (RFC 9110, section 10.2.3) is not read: there is no clock here."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) * unit
+        except ValueError:
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    return None
+
+
+def _retryable(status: int, headers: Mapping[str, str], code: str | None, kind: str | None) -> bool | None:
+    said = headers.get("x-should-retry", "").lower()
+    if said in ("true", "false"):
+        return said == "true"
+    if "insufficient_quota" in (code, kind):
+        return False
+    return None if status < 500 else True

@@ -1,0 +1,402 @@
+"""Read an upstream's stream of Responses events.
+
+What an event belongs to is told by `output_index`, and within a message by `content_index`: ids change between events
+behind some proxies. Deltas count; what a `.done` event holds beyond them is the missing rest, and of an item that was
+never begun all of it. A part is opened by its first payload, so that empty ones are none; a call by its name.
+
+    item      _item[type]       what to do when it is added, and when it is done
+    event     _EVENTS[type]     everything else; unknown types are skipped
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from gateway_schemas import openai_responses as wire
+from trio_gateway.dialects.conversation import (
+    AnswerEvent,
+    Cite,
+    Close,
+    Delta,
+    End,
+    Fail,
+    Finish,
+    LogprobsDelta,
+    Loss,
+    Losses,
+    Opaque,
+    Open,
+    Sign,
+    Start,
+    Token,
+    UsageUpdate,
+    fail_broken,
+)
+from trio_gateway.dialects.framing import SseDecoder
+from trio_gateway.dialects.openai_responses.answer import (
+    CALLS,
+    call_of,
+    check_status,
+    content_of,
+    created_of,
+    logprobs_of,
+    reason_of,
+    reasoning_of,
+    tier_of,
+)
+from trio_gateway.dialects.openai_responses.errors import error_of, read_error_member
+from trio_gateway.dialects.openai_responses.items import ME, stop_of, usage_of
+from trio_gateway.dialects.wire import BAD_BODY
+from trio_gateway.errors import UpstreamBroke, UpstreamError
+
+Kind: TypeAlias = Literal["text", "reasoning", "redacted", "call", "custom_call", "refusal", "opaque"]
+
+
+class _Part:
+    """A part that is open: what has been told of it so far."""
+
+    __slots__ = ("citations", "key", "last_index", "length")
+
+    def __init__(self, key: int) -> None:
+        self.key = key
+        self.length = 0  # characters
+        self.citations = 0
+        self.last_index = 0  # of the summary part that was told last
+
+
+class AnswerDecoder:
+    """See `dialects.AnswerDecoder`."""
+
+    __slots__ = ("_ended", "_events", "_has_calls", "_has_refusal", "_items_done", "_next_key", "_parts", "_seen",
+                 "_sse", "_started", "_thought_ids", "losses")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.losses: Losses = []
+        self._sse = SseDecoder()
+        self._events: list[AnswerEvent] = []
+        self._parts: dict[tuple[int, int], _Part] = {}  # by output_index and content_index; open ones
+        self._items_done: set[int] = set()
+        self._thought_ids: dict[int, str] = {}  # by output_index
+        self._seen = False  # an item
+        self._next_key = 0
+        self._started = False
+        self._ended = False
+        self._has_calls = False
+        self._has_refusal = False
+
+    def feed(self, chunk: bytes) -> list[AnswerEvent]:
+        if self._ended:
+            return []
+        try:
+            datas = self._sse.feed(chunk)
+        except UpstreamError as error:
+            return self._fail(Fail(error))
+        return self._read(datas)
+
+    def close(self) -> list[AnswerEvent]:
+        if self._ended:
+            return []
+        events = self._read(self._sse.close())
+        if not self._ended:
+            events += self._fail(fail_broken("The provider's stream ended without its terminal event."))
+        return events
+
+    def _fail(self, fail: Fail) -> list[AnswerEvent]:
+        self._ended = True
+        self._parts.clear()
+        return [fail]
+
+    def _read(self, datas: list[bytes]) -> list[AnswerEvent]:
+        self._events = events = []
+        for data in datas:
+            try:
+                self._event(data)
+            except BAD_BODY as error:
+                events += self._fail(fail_broken(f"An event of the provider's stream cannot be read: {error}."))
+            except UpstreamError as error:
+                events += self._fail(Fail(error))
+            if self._ended:
+                break
+        return events
+
+    def _event(self, data: bytes) -> None:
+        try:
+            event = wire.event_decoder.decode(data)
+        except msgspec.ValidationError:
+            # Types that are not read have members of other types by the same names.
+            if wire.event_type_decoder.decode(data).type in _EVENTS:
+                raise
+            return
+        except msgspec.DecodeError:
+            if data.strip() == b"[DONE]":  # not the official stream's, but several servers write it
+                return
+            raise
+        reader = _EVENTS.get(event.type)
+        if reader is not None:
+            if not self._started and event.type not in _LIFECYCLE:
+                self._start(None)
+            reader(self, event)
+        elif not event.type and event.error is not msgspec.UNSET:
+            self._on_error(event)
+
+    # --------------------------------------------------------------------------------------- lifecycle
+
+    def _start(self, response: wire.Response | None) -> None:
+        if self._started:
+            return
+        self._started = True
+        if response is None:
+            self._events.append(Start())
+        else:
+            self._events.append(Start(response.id, response.model, created_of(response), tier_of(response)))
+
+    def _on_begun(self, event: wire.StreamEvent) -> None:
+        self._start(event.response)
+
+    def _on_finished(self, event: wire.StreamEvent) -> None:
+        response = event.response
+        if response is None:
+            raise UpstreamBroke("The provider's last event holds no response.")
+        status = "incomplete" if event.type == "response.incomplete" else check_status(response)
+        self._start(response)
+        if not self._seen:
+            for index, raw in enumerate(response.output or ()):
+                self._finish_item(index, raw)
+        for place in list(self._parts):
+            self._close(place)
+        if isinstance(response.usage, wire.Usage):
+            self._events.append(UsageUpdate(usage_of(response.usage)))
+        stop = stop_of(status, reason_of(response), self._has_calls, self._has_refusal)
+        self._events += (Finish(stop), End())
+        self._ended = True
+
+    def _on_failed(self, event: wire.StreamEvent) -> None:
+        response = event.response
+        failure = response.error if response is not None else None
+        if failure is None:
+            failure = wire.ResponseError(message=f"The provider says {event.type}, and not why.")
+        raise error_of(failure)
+
+    def _on_error(self, event: wire.StreamEvent) -> None:
+        """An error has its members at the top, by the document, or in `error`, by recordings."""
+        if event.error is not msgspec.UNSET and event.error != msgspec.Raw(b"null"):
+            raise error_of(read_error_member(event.error))
+        raise error_of(wire.ErrorBody(event.message, None, event.param, event.code))
+
+    # ------------------------------------------------------------------------------------------- items
+
+    def _on_item_added(self, event: wire.StreamEvent) -> None:
+        self._seen = True
+        if type(event.item) is not msgspec.Raw or event.item == _NULL:
+            return
+        index = event.output_index or 0
+        item = wire.item_head_decoder.decode(event.item)
+        if item.type == "reasoning" and item.id is not None:
+            self._thought_ids[index] = item.id
+        elif item.type in CALLS:
+            call = wire.output_item_decoder.decode(event.item)
+            if call.name:
+                self._call(index, call, item.type)
+
+    def _on_item_done(self, event: wire.StreamEvent) -> None:
+        self._seen = True
+        if type(event.item) is msgspec.Raw and event.item != _NULL:
+            self._finish_item(event.output_index or 0, event.item)
+
+    def _finish_item(self, index: int, raw: msgspec.Raw) -> None:
+        """Tell what of an item is still missing, and close it."""
+        if index in self._items_done:
+            return
+        self._items_done.add(index)
+        kind = wire.item_head_decoder.decode(raw).type or "message"
+        if kind == "message":
+            self._finish_message(index, wire.output_item_decoder.decode(raw))
+        elif kind in CALLS:
+            item = wire.output_item_decoder.decode(raw)
+            self._call(index, item, kind)
+            self._rest(index, 0, "call", item.input if kind == "custom_tool_call" else item.arguments)
+        elif kind == "reasoning":
+            self._finish_reasoning(index, wire.reasoning_decoder.decode(raw))
+        else:
+            self._opaque(Opaque(ME, kind, raw))
+        for place in [place for place in self._parts if place[0] == index]:
+            self._close(place)
+
+    def _call(self, index: int, item: wire.OutputItem, kind: str) -> None:
+        if (index, 0) in self._parts:
+            return
+        call = call_of(item, kind, f"/{index}")
+        self._has_calls = True
+        self._open(index, 0, "custom_call" if call.custom else "call", call.id, call.name)
+
+    def _finish_message(self, index: int, message: wire.OutputItem) -> None:
+        if message.phase is not None:
+            self.losses.append(Loss(f"/output/{index}/phase", "an answer has no phase in other dialects"))
+        content = message.content
+        if isinstance(content, str):
+            self._rest(index, 0, "text", content)
+            return
+        for position, raw in enumerate(content or ()):
+            self._finish_content(index, position, content_of(raw))
+
+    def _finish_content(self, index: int, position: int, part: wire.ContentPart | Opaque) -> None:
+        if isinstance(part, Opaque):
+            self._opaque(part)
+            return
+        if part.type == "refusal":
+            self._rest(index, position, "refusal", part.refusal)
+            return
+        unheard = (index, position) not in self._parts
+        self._rest(index, position, "text", part.text)
+        for citation in (part.annotations or [])[self._citations(index, position) :]:
+            self._cite(index, position, citation)
+        if unheard and part.logprobs:
+            self._events.append(LogprobsDelta(logprobs_of(part.logprobs)))
+
+    def _citations(self, index: int, position: int) -> int:
+        part = self._parts.get((index, position))
+        return 0 if part is None else part.citations
+
+    def _finish_reasoning(self, index: int, item: wire.ReasoningItem) -> None:
+        reasoning = reasoning_of(item)
+        if reasoning is None:
+            return
+        if reasoning.token is None:
+            self._rest(index, 0, "reasoning", reasoning.text, reasoning.id or "")
+            return
+        kind: Kind = "redacted" if reasoning.redacted and (index, 0) not in self._parts else "reasoning"
+        self._rest(index, 0, kind, reasoning.text, reasoning.id or "")
+        self._sign(index, kind, reasoning.token, reasoning.id or "")
+
+    def _sign(self, index: int, kind: Kind, token: Token, item_id: str) -> None:
+        part = self._parts.get((index, 0)) or self._open(index, 0, kind, item_id)
+        self._events.append(Sign(part.key, token))
+
+    def _opaque(self, part: Opaque) -> None:
+        key = self._next_key
+        self._next_key += 1
+        self._events += (Open(key, "opaque", tag=part.tag, raw=part.raw, dialect=ME), Close(key))
+
+    # ------------------------------------------------------------------------------------------- parts
+
+    def _open(self, index: int, position: int, kind: Kind, id_: str = "", name: str = "") -> _Part:
+        self._seen = True
+        key = self._next_key
+        self._next_key += 1
+        if kind == "refusal":
+            self._has_refusal = True
+        self._parts[index, position] = part = _Part(key)
+        self._events.append(Open(key, kind, id=id_, name=name))
+        return part
+
+    def _close(self, place: tuple[int, int]) -> None:
+        self._events.append(Close(self._parts.pop(place).key))
+
+    def _tell(self, index: int, position: int, kind: Kind, text: str, id_: str = "") -> None:
+        part = self._parts.get((index, position))
+        if part is None:
+            if index in self._items_done:
+                return  # a delta after the item was done has nowhere to go
+            part = self._open(index, position, kind, id_)
+        part.length += len(text)
+        self._events.append(Delta(part.key, text))
+
+    def _rest(self, index: int, position: int, kind: Kind, text: str | None, id_: str = "") -> None:
+        """Tell what of a whole text has not been told."""
+        part = self._parts.get((index, position))
+        rest = (text or "")[part.length if part is not None else 0 :]
+        if rest:
+            if part is None:
+                part = self._open(index, position, kind, id_)
+            part.length += len(rest)
+            self._events.append(Delta(part.key, rest))
+
+    def _on_text_delta(self, event: wire.StreamEvent) -> None:
+        index, position = event.output_index or 0, event.content_index or 0
+        if event.delta:
+            self._tell(index, position, "text", event.delta)
+        if event.logprobs:
+            self._events.append(LogprobsDelta(logprobs_of(event.logprobs)))
+
+    def _on_text_done(self, event: wire.StreamEvent) -> None:
+        if (event.output_index or 0) not in self._items_done:
+            unheard = (event.output_index or 0, event.content_index or 0) not in self._parts
+            self._rest(event.output_index or 0, event.content_index or 0, "text", event.text)
+            if unheard and event.logprobs:
+                self._events.append(LogprobsDelta(logprobs_of(event.logprobs)))
+
+    def _on_refusal_delta(self, event: wire.StreamEvent) -> None:
+        if event.delta:
+            self._tell(event.output_index or 0, event.content_index or 0, "refusal", event.delta)
+
+    def _on_refusal_done(self, event: wire.StreamEvent) -> None:
+        if (event.output_index or 0) not in self._items_done:
+            self._rest(event.output_index or 0, event.content_index or 0, "refusal", event.refusal)
+
+    def _on_annotation(self, event: wire.StreamEvent) -> None:
+        if type(event.annotation) is msgspec.Raw and event.annotation != _NULL:
+            self._cite(event.output_index or 0, event.content_index or 0, event.annotation)
+
+    def _cite(self, index: int, position: int, citation: msgspec.Raw) -> None:
+        part = self._parts.get((index, position)) or self._open(index, position, "text")
+        part.citations += 1
+        self._events.append(Cite(part.key, citation))
+
+    def _on_call_delta(self, event: wire.StreamEvent) -> None:
+        # A call that has no name yet is told when its item is done: until then nobody knows what is called.
+        part = self._parts.get((event.output_index or 0, 0))
+        if part is not None and event.delta:
+            part.length += len(event.delta)
+            self._events.append(Delta(part.key, event.delta))
+
+    def _on_call_done(self, event: wire.StreamEvent) -> None:
+        if (event.output_index or 0, 0) in self._parts:
+            self._rest(event.output_index or 0, 0, "call", event.arguments or event.input)
+
+    def _on_thought_delta(self, event: wire.StreamEvent) -> None:
+        if not event.delta:
+            return
+        index = event.output_index or 0
+        # The texts of one item are one thought: two summary parts are two paragraphs of it.
+        paragraph = (event.summary_index or 0) if event.summary_index is not None else -1 - (event.content_index or 0)
+        part = self._parts.get((index, 0))
+        if part is not None and part.length and part.last_index != paragraph:
+            self._tell(index, 0, "reasoning", "\n\n")
+        self._tell(index, 0, "reasoning", event.delta, self._thought_ids.get(index) or event.item_id or "")
+        self._parts[index, 0].last_index = paragraph
+
+
+_NULL = msgspec.Raw(b"null")
+_LIFECYCLE = frozenset(
+    {
+        "response.created", "response.queued", "response.in_progress", "response.completed", "response.incomplete",
+        "response.failed", "response.cancelled", "error",
+    }
+)  # fmt: skip
+
+_EVENTS: dict[str, Callable[[AnswerDecoder, wire.StreamEvent], None]] = {
+    "response.output_text.delta": AnswerDecoder._on_text_delta,
+    "response.output_text.done": AnswerDecoder._on_text_done,
+    "response.output_text.annotation.added": AnswerDecoder._on_annotation,
+    "response.refusal.delta": AnswerDecoder._on_refusal_delta,
+    "response.refusal.done": AnswerDecoder._on_refusal_done,
+    "response.function_call_arguments.delta": AnswerDecoder._on_call_delta,
+    "response.function_call_arguments.done": AnswerDecoder._on_call_done,
+    "response.custom_tool_call_input.delta": AnswerDecoder._on_call_delta,
+    "response.custom_tool_call_input.done": AnswerDecoder._on_call_done,
+    "response.reasoning_summary_text.delta": AnswerDecoder._on_thought_delta,
+    "response.reasoning_text.delta": AnswerDecoder._on_thought_delta,
+    "response.output_item.added": AnswerDecoder._on_item_added,
+    "response.output_item.done": AnswerDecoder._on_item_done,
+    "response.created": AnswerDecoder._on_begun,
+    "response.queued": AnswerDecoder._on_begun,
+    "response.in_progress": AnswerDecoder._on_begun,
+    "response.completed": AnswerDecoder._on_finished,
+    "response.incomplete": AnswerDecoder._on_finished,
+    "response.failed": AnswerDecoder._on_failed,
+    "response.cancelled": AnswerDecoder._on_failed,
+    "error": AnswerDecoder._on_error,
+}
