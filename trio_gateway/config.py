@@ -127,7 +127,7 @@ def validate(document: dict[str, Any], environ: Mapping[str, str], name: str, ba
     problems = Problems(name, environ, base)
     config = read_struct(Config, document, "", problems)
     if isinstance(config, Config):
-        config = _with_token_from_environment(config, document, environ)
+        config = _with_token_from_environment(config, environ)
         _check_channels(config, problems)
         _check_server(config, problems)
     if problems.lines or not isinstance(config, Config):
@@ -182,10 +182,10 @@ def _with_token_fallback(environ: Mapping[str, str]) -> Mapping[str, str]:
     return environ
 
 
-def _with_token_from_environment(config: Config, document: dict[str, Any], environ: Mapping[str, str]) -> Config:
-    """Where the document says nothing of tokens, the environment's is taken."""
+def _with_token_from_environment(config: Config, environ: Mapping[str, str]) -> Config:
+    """Where the document gives no token, the environment's is taken."""
     value = environ.get(TOKEN_VARIABLE, "").strip()
-    if not value or "tokens" in document.get("auth", {}):
+    if not value or config.auth.tokens:
         return config
     auth = msgspec.structs.replace(config.auth, tokens=[Secret(value, f"env:{TOKEN_VARIABLE}")])
     return msgspec.structs.replace(config, auth=auth)

@@ -19,7 +19,7 @@ class Endpoint(NamedTuple):
     def read(self, body: bytes) -> Carriage:
         """Return the request that `body` makes here. Raises InvalidRequest."""
         if self.operation == "embeddings":
-            return EmbeddingsCarriage(self.dialect, body)
+            return EmbeddingsCarriage("ollama" if self.dialect == "ollama" else "openai_chat", body)
         return ChatCarriage(self.dialect, body)
 
 

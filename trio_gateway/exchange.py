@@ -21,7 +21,7 @@ from trio_gateway.endpoints import Endpoint
 from trio_gateway.errors import GatewayError, InvalidRequest
 from trio_gateway.gateway import Gateway
 from trio_gateway.ledger.record import Record
-from trio_gateway.replies import JSON, Headers, Receive, Send, error_headers, loss_headers, reply
+from trio_gateway.replies import JSON, Headers, Receive, Send, error_headers, loss_header, reply
 from trio_gateway.routing.attempt import OpenAnswer, attempt
 from trio_gateway.routing.channel import Channel
 from trio_gateway.routing.table import Target
@@ -144,7 +144,11 @@ class Exchange:
         marks = [(b"x-request-id", self._request_id), *answer.channel.marks(answer.target.model)]
         if answer.request_id is not None:
             marks.append((b"x-gateway-upstream-request-id", answer.request_id))
-        return marks + loss_headers(carriage.losses) if carriage.losses else marks
+        if carriage.losses:
+            marks += loss_header(b"x-gateway-loss", carriage.losses)
+        if carriage.answer_losses:
+            marks += loss_header(b"x-gateway-answer-loss", carriage.answer_losses)
+        return marks
 
     async def _begin(self, status: int, headers: Headers) -> None:
         self._record.status = status

@@ -32,12 +32,12 @@ def error_headers(error: GatewayError) -> Headers:
     return [(b"retry-after", b"%d" % max(0, math.ceil(error.retry_after_s)))]
 
 
-def loss_headers(losses: Iterable[Loss]) -> Headers:
-    """Return the x-gateway-loss header: the fields that were left out, as dotted paths, each once."""
+def loss_header(name: bytes, losses: Iterable[Loss]) -> Headers:
+    """Return the header that lists what was left out: the fields' dotted paths, each once. None without losses."""
     names = list(dict.fromkeys(loss.pointer.lstrip("/").replace("/", ".") or "body" for loss in losses))
     if not names:
         return []
     shown = names[:_LOSSES_NAMED_MAX]
     if len(names) > len(shown):
         shown.append(f"and {len(names) - len(shown)} more")
-    return [(b"x-gateway-loss", header_safe(", ".join(name.replace(",", "%2C") for name in shown)))]
+    return [(name, header_safe(", ".join(path.replace(",", "%2C") for path in shown)))]

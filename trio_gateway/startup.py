@@ -15,6 +15,8 @@ from trio_gateway.config import TOKEN_VARIABLE, Config, environment_config, load
 from trio_gateway.errors import ConfigError
 from trio_gateway.secrets import Secret
 
+MADE_AT_START = "made at start"  # the reference of a token nobody configured
+
 OLLAMA = ("127.0.0.1", 11434)
 OLLAMA_ASK_S = 0.5  # a local server that is there answers in milliseconds
 
@@ -48,7 +50,7 @@ def _with_new_token(config: Config, tell: TextIO) -> Config:
         file=tell,
         flush=True,
     )
-    auth = msgspec.structs.replace(config.auth, tokens=[Secret(token, "made at start")])
+    auth = msgspec.structs.replace(config.auth, tokens=[Secret(token, MADE_AT_START)])
     return msgspec.structs.replace(config, auth=auth)
 
 

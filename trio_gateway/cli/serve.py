@@ -3,35 +3,65 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 
 import trio
 
-from trio_gateway.app import GatewayApp, as_asgi, build_app
-from trio_gateway.config import Config
+from trio_gateway.app import as_asgi, build_app
+from trio_gateway.config import TOKEN_VARIABLE, Config
 from trio_gateway.errors import ConfigError
 from trio_gateway.observe.logs import configure_logging, form_for
-from trio_gateway.server.serve import Server
-from trio_gateway.server.serve import serve as serve_app
-from trio_gateway.startup import configuration
-
-logger = logging.getLogger("trio_gateway.serve")
+from trio_gateway.server.supervisor import WorkerCommand, WorkerFailed, supervise
+from trio_gateway.server.worker import LINK, run_worker
+from trio_gateway.startup import MADE_AT_START, configuration
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Serve until a signal. Raises ConfigError."""
+    """Serve until a signal; return the exit status. Raises ConfigError."""
     config = configuration(options.config, os.environ, sys.stderr, _overrides(options))
     configure_logging(form_for(config.log.format, sys.stderr))
-    return run(serve_config, config)
+    if config.server.workers == 1 or LINK in os.environ:
+        return run(_serve_here, config)
+    try:
+        return run(supervise, _worker_command(options, config))
+    except WorkerFailed as error:
+        print(error.message, file=sys.stderr)
+        return error.exit_status
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, object]:
     given = {"bind": options.bind, "workers": options.workers}
     return {name: value for name, value in given.items() if value is not None}
+
+
+async def _serve_here(config: Config) -> int:
+    app = build_app(config)
+
+    def on_drain() -> None:
+        app.gateway.draining = True
+
+    return await run_worker(as_asgi(app), config.server, on_drain=on_drain)
+
+
+def _worker_command(options: argparse.Namespace, config: Config) -> WorkerCommand:
+    """A worker is this very command again: it reads the same configuration, and finds its link in the environment."""
+    argv = [sys.executable, "-m", "trio_gateway", "serve", "--workers", str(config.server.workers)]
+    for name in ("config", "bind"):
+        if (value := getattr(options, name)) is not None:
+            argv += [f"--{name}", value]
+    env = dict(os.environ)
+    if config.auth.tokens[0].reference == MADE_AT_START:
+        env[TOKEN_VARIABLE] = config.auth.tokens[0].reveal()  # one token for all workers
+    binds = [config.server.bind] if isinstance(config.server.bind, str) else config.server.bind
+    return WorkerCommand(
+        argv=argv,
+        workers=config.server.workers,
+        drain_s=config.server.drain_s,
+        env=env,
+        binds=binds,
+    )
 
 
 def run(main: Callable[..., Awaitable[int]], *arguments: object) -> int:
@@ -52,42 +82,3 @@ def _leaves(group: BaseExceptionGroup[ConfigError]) -> Iterator[ConfigError]:
             yield from _leaves(error)
         else:
             yield error
-
-
-async def serve_config(config: Config) -> int:
-    """Serve a configuration until SIGTERM or SIGINT, and then until running exchanges are over.
-
-    A second signal cancels them now. SIGHUP reads the TLS certificate again. Raises ConfigError.
-    """
-    app = build_app(config)
-    shutdown = trio.Event()
-    async with trio.open_nursery() as nursery:
-        server: Server | None = None
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-
-            async def serving(task_status: trio.TaskStatus[Server]) -> None:
-                await serve_app(as_asgi(app), config.server, shutdown=shutdown, task_status=task_status)
-                nursery.cancel_scope.cancel(reason="the server has stopped")
-
-            server = await nursery.start(serving)
-            async for number in signals:
-                if number == signal.SIGHUP:
-                    _reload_tls(server)
-                elif shutdown.is_set():
-                    nursery.cancel_scope.cancel(reason="a second signal")
-                else:
-                    _drain(app, shutdown, config.server.drain_s)
-    return 0
-
-
-def _drain(app: GatewayApp, shutdown: trio.Event, drain_s: float) -> None:
-    logger.info("Stopping: running exchanges have %g seconds to finish; a second signal cancels them.", drain_s)
-    app.gateway.draining = True
-    shutdown.set()
-
-
-def _reload_tls(server: Server) -> None:
-    try:
-        server.reload_tls()
-    except ConfigError as error:
-        logger.error("The old certificate stays in use: %s", error)

@@ -18,6 +18,13 @@ import msgspec
 from trio_gateway.dialects import Dialect, dialect, passage_chat
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import AnswerContext, Losses, Usage
+from trio_gateway.dialects.embeddings import (
+    EmbeddingDialect,
+    decode_embedding_answer,
+    decode_embedding_request,
+    encode_embedding_answer,
+    encode_embedding_request,
+)
 from trio_gateway.dialects.envelope import read_envelope
 from trio_gateway.dialects.passage import LINE_ENDS, SSE_ENDS, ObservedStream, StreamPassage, TranslatedStream
 from trio_gateway.dialects.splice import splice_member
@@ -40,12 +47,15 @@ class Load(msgspec.Struct, frozen=True):
 
 
 class Carriage(Protocol):
-    """Raises InvalidRequest while reading and loading, UpstreamError while answering; nothing else."""
+    """`losses` are the request's; `answer_losses` a plain answer's, known once it is translated.
+
+    Raises InvalidRequest while reading and loading, UpstreamError while answering; nothing else."""
 
     model: str
     stream: bool
     body: bytes
     losses: Losses
+    answer_losses: Losses
     usage: Usage | None
     stream_media_type: bytes
 
@@ -57,8 +67,8 @@ class Carriage(Protocol):
 class ChatCarriage:
     """A conversation: a request for one answer of a model, plain or streamed."""
 
-    __slots__ = ("_asked_usage", "_context", "_same", "_source", "_source_name", "_target", "_target_name", "body",
-                 "losses", "model", "stream", "stream_media_type", "usage")  # fmt: skip
+    __slots__ = ("_asked_usage", "_context", "_same", "_source", "_source_name", "_target", "_target_name",
+                 "answer_losses", "body", "losses", "model", "stream", "stream_media_type", "usage")  # fmt: skip
 
     def __init__(self, source: str, body: bytes) -> None:
         self._source_name = source
@@ -69,6 +79,7 @@ class ChatCarriage:
         self._asked_usage = envelope.include_usage
         self.body = body
         self.losses: Losses = []
+        self.answer_losses: Losses = []
         self.usage: Usage | None = None
         self.stream_media_type = self._source.MEDIA_TYPE_STREAM.encode("ascii")
 
@@ -102,7 +113,7 @@ class ChatCarriage:
         if self._same:
             return body
         translated, losses = self._source.encode_answer(answer, self._context)
-        self.losses = self.losses + answer.unread + losses
+        self.answer_losses = losses
         return translated
 
     def open_stream(self, redact: Callable[[UpstreamError], UpstreamError]) -> StreamPassage:
@@ -113,5 +124,44 @@ class ChatCarriage:
         return ObservedStream(self._source, LINE_ENDS if self._source_name == "ollama" else SSE_ENDS)
 
 
-class EmbeddingsCarriage(ChatCarriage):
-    pass
+class EmbeddingsCarriage:
+    """Texts to turn into vectors. Never streamed."""
+
+    __slots__ = ("_request", "_same", "_source", "_target", "answer_losses", "body", "losses", "model", "stream",
+                 "stream_media_type", "usage")  # fmt: skip
+
+    def __init__(self, source: EmbeddingDialect, body: bytes) -> None:
+        self._source: EmbeddingDialect = source
+        self._request = decode_embedding_request(body, source)
+        self.model = self._request.model
+        self.stream = False
+        self.stream_media_type = b""
+        self.body = body
+        self.losses: Losses = []
+        self.answer_losses: Losses = []
+        self.usage: Usage | None = None
+
+    def load(self, load: Load) -> None:
+        """Make `body` and `losses` those for the target, which speaks a dialect that has embeddings."""
+        self._same = load.dialect == self._source
+        if self._same:
+            if load.model != self.model:
+                self.body = splice_member(self.body, "model", _encode(load.model))
+            return
+        self._target: EmbeddingDialect = "ollama" if load.dialect == "ollama" else "openai_chat"
+        self.body, self.losses = encode_embedding_request(self._request, load.model, self._target)
+
+    def answer(self, body: bytes) -> bytes:
+        """Return the client's body for the target's. Raises UpstreamError."""
+        if self._same and self._source == "openai_chat":
+            self.usage = passage_chat.read_body(body)
+            return body
+        answer = decode_embedding_answer(body, self._source if self._same else self._target)
+        self.usage = Usage(input=answer.input_tokens)
+        if self._same:
+            return body
+        translated, self.answer_losses = encode_embedding_answer(answer, self._request, self._source)
+        return translated
+
+    def open_stream(self, redact: Callable[[UpstreamError], UpstreamError]) -> StreamPassage:
+        raise AssertionError("embeddings are not streamed")

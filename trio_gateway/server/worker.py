@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 
 import trio
@@ -26,24 +26,26 @@ async def run_worker(
     config: ServerConfig,
     *,
     environ: Mapping[str, str] = os.environ,
+    on_drain: Callable[[], None] = lambda: None,
     task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
 ) -> int:
     """Serve `app` in this process until SIGTERM or SIGINT, and return the exit status.
 
     The first signal drains (status 0); the second cancels what still runs, the third the application's shutdown too
     (128 and the signal's number). SIGHUP reads the certificate again. Started by a supervisor, it says when it is
-    ready, and drains when the supervisor dies. Call it from the main thread; raises what `serve` raises.
+    ready, and drains when the supervisor dies. `on_drain` is called as draining begins. Call it from the main thread; raises what `serve` raises.
     """
-    return await Worker(app, config, environ.get(LINK)).run(task_status)
+    return await Worker(app, config, environ.get(LINK), on_drain).run(task_status)
 
 
 class Worker:
     """`run_worker`, taken apart."""
 
-    def __init__(self, app: App, config: ServerConfig, link: str | None) -> None:
+    def __init__(self, app: App, config: ServerConfig, link: str | None, on_drain: Callable[[], None]) -> None:
         self._app = app
         self._config = config
         self._link = socket.socket(fileno=int(link)) if link is not None else None
+        self._on_drain = on_drain
         self._shutdown = trio.Event()
         self._server: Server | None = None
         self._everything = trio.CancelScope()
@@ -69,7 +71,7 @@ class Worker:
                 self._reload_tls()
             elif not self._shutdown.is_set():
                 log.info("stopping: running exchanges have %g seconds", self._config.drain_s)
-                self._shutdown.set()
+                self._drain()
             elif self._status == 0 and self._server is not None:
                 self._status = 128 + number
                 self._server.abort("told to stop twice")
@@ -97,4 +99,8 @@ class Worker:
             except OSError:
                 pass
             log.warning("the supervisor is gone: stopping")
-            self._shutdown.set()
+            self._drain()
+
+    def _drain(self) -> None:
+        self._on_drain()
+        self._shutdown.set()
