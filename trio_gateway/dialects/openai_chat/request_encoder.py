@@ -8,7 +8,7 @@ import msgspec
 
 from gateway_schemas import openai_chat as wire_chat
 from trio_gateway.dialects.capabilities import Capabilities, effort_of_budget, nearest_effort
-from trio_gateway.dialects.conversation import Conversation, Loss, Losses, OutputFormat, Tool
+from trio_gateway.dialects.conversation import Conversation, Loss, Losses, OutputFormat, Tool, ToolCall, Turn
 from trio_gateway.dialects.openai_chat.message_encoder import MessageWriter
 
 _MAX_STOP = 4
@@ -49,7 +49,7 @@ class _RequestWriter:
             if getattr(source, name) is not None:
                 self._lose(name, "Chat has no word for it")
         turns = source.turns
-        if turns and turns[-1].role == "assistant" and source.source in _CONTINUING:
+        if source.source in _CONTINUING and turns and _to_be_continued(turns[-1]):
             self.losses.append(Loss(turns[-1].at, "Chat answers a last assistant message, it does not continue it"))
         request = wire_chat.Request(
             model=model,
@@ -234,6 +234,10 @@ class _RequestWriter:
             mode = "required" if choice.required else "auto"
             return wire_chat.ToolChoice("allowed_tools", allowed_tools=wire_chat.AllowedTools(mode, refs))
         return choice.mode
+
+
+def _to_be_continued(last: Turn) -> bool:
+    return last.role == "assistant" and not any(isinstance(part, ToolCall) for part in last.parts)
 
 
 class _FlatGrammar(msgspec.Struct):
