@@ -274,6 +274,11 @@ def test_structured_output_is_the_schema_alone() -> None:
     assert [loss.pointer for loss in losses] == ["/response_format", "/response_format"]
 
 
+def test_the_name_that_comes_back_by_itself_is_no_loss() -> None:
+    output = OutputFormat("json_schema", "/response_format", "response", Raw(b"{}"), strict=False)
+    assert encode(output=output) == (encode()[0] | {"format": {}}, [])
+
+
 def test_json_mode_is_carried_and_plain_text_is_the_default() -> None:
     assert encode(output=OutputFormat("json_object", "/f")) == (encode()[0] | {"format": "json"}, [])
     assert encode(output=OutputFormat("text", "/f")) == encode()

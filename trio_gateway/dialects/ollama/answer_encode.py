@@ -56,6 +56,7 @@ JOINED_THOUGHTS = "thoughts are joined"
 REFUSED = "a refusal is text like any other"
 WRAPPED = "arguments are an object: what is none is wrapped, as input"
 CUT_OFF = "the call was cut off: its arguments are no whole object"
+NO_SERVICE_TIERS = "Ollama has no service tiers"
 OTHER_CHOICES = "Ollama has one choice only"
 
 _DONE_REASONS = {"stop": "stop", "stop_sequence": "stop", "tool_calls": "stop", "length": "length"}
@@ -130,7 +131,7 @@ def encode_answer(answer: Answer, context: AnswerContext) -> tuple[bytes, Losses
     if choice.logprobs is not None and (logprobs := ollama_logprobs(choice.logprobs, losses)):
         response.logprobs = logprobs
     if answer.service_tier is not None:
-        losses.append(Loss("/service_tier", "Ollama has no service tiers"))
+        losses.append(Loss("/service_tier", NO_SERVICE_TIERS))
     return ollama.encoder.encode(response), losses
 
 

@@ -54,6 +54,8 @@ _UNKNOWN_FIELDS: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("cache_key", (None,)),
 )
 
+_SCHEMA_NAME = "response"  # what the other dialects call a schema that comes without a name
+
 _NO_WORD = "Ollama has no word for this"
 
 
@@ -110,8 +112,9 @@ def _encode_output(
         return
     if output.kind == "json_schema" and output.schema is not None:
         request.format = output.schema
-        for name, value in (("name", output.name), ("strict", output.strict), ("description", output.description)):
-            if value is not None:
+        named = output.name not in (None, _SCHEMA_NAME)
+        for name, lost in (("name", named), ("strict", output.strict), ("description", output.description)):
+            if lost:
                 losses.append(Loss(output.at, f"Ollama takes the schema alone, without {name}"))
     else:
         request.format = msgspec.Raw(b'"json"')

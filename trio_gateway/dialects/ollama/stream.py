@@ -154,7 +154,10 @@ class AnswerDecoder:
         self._close_part(events)
         for image in images:
             self._key += 1
-            events += (Open(self._key, "opaque", tag="image", raw=reading.image_part(image)), Close(self._key))
+            events += (
+                Open(self._key, "opaque", tag="image", raw=reading.image_part(image), dialect="ollama"),
+                Close(self._key),
+            )
 
     def _close_part(self, events: list[AnswerEvent]) -> None:
         if self._open is not None:
@@ -266,6 +269,8 @@ class AnswerEncoder:
                     self._close_call(event.key, lines)
             case Start():
                 self._begin(event.model or self._model, self._created if event.created is None else event.created)
+                if event.service_tier is not None:
+                    self._lose(writing.NO_SERVICE_TIERS)
             case UsageUpdate():
                 self._usage = self._usage.updated(event.usage) if self._usage else event.usage
             case Finish():
