@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 import openai
 import pytest
-import trio
+from trio.to_thread import run_sync as in_thread
 
 from trio_gateway.simulator import Simulator
-
-T = TypeVar("T")
 
 WEATHER = {
     "type": "function",
@@ -31,10 +28,6 @@ WEATHER = {
 def client(simulator: Simulator) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=simulator.origins["openai"] + "/v1", api_key="sk-x", max_retries=0) as client:
         yield client
-
-
-async def in_thread(call: Callable[[], T]) -> T:
-    return await trio.to_thread.run_sync(call)
 
 
 def user(text: str) -> list[dict[str, object]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from trio_gateway.simulator.reading import is_base64, names
+from trio_gateway.simulator.reading import is_base64, names, tag
 from trio_gateway.simulator.script import Rejected
 
 VERSIONS = ("2023-06-01", "2026-10-21")
@@ -82,7 +82,7 @@ def merged(messages: list[Any]) -> list[dict[str, Any]]:
     """Return the messages as {role, content: blocks}, with neighbours of one role combined, as the provider does."""
     turns: list[dict[str, Any]] = []
     for at, message in enumerate(messages):
-        role = message.get("role") if isinstance(message, dict) else None
+        role = tag(message, "role")
         if role not in ("user", "assistant", "system"):
             raise _bad(f"messages.{at}.role: Input should be 'user', 'assistant' or 'system'")
         for field in message:
@@ -111,9 +111,9 @@ def merged(messages: list[Any]) -> list[dict[str, Any]]:
 
 def _check_inner_system(messages: list[Any], at: int, blocks: list[Any]) -> None:
     """A system message in the middle follows a user's, is last or followed by an assistant's, and is text."""
-    if at == 0 or messages[at - 1].get("role") != "user":
+    if at == 0 or tag(messages[at - 1], "role") != "user":
         raise _bad(f"messages.{at}: a message of role 'system' must follow a user message")
-    if at + 1 < len(messages) and messages[at + 1].get("role") != "assistant":
+    if at + 1 < len(messages) and tag(messages[at + 1], "role") != "assistant":
         raise _bad(f"messages.{at}: a message of role 'system' must be last or be followed by an assistant message")
     if any(not isinstance(block, dict) or block.get("type") != "text" for block in blocks):
         raise _bad(f"messages.{at}.content: a message of role 'system' may only contain text")
@@ -152,7 +152,7 @@ def _check_system(system: Any) -> None:
 
 
 def _check_block(block: Any, role: str, where: str, version: str) -> None:
-    kind = block.get("type") if isinstance(block, dict) else None
+    kind = tag(block)
     if not isinstance(kind, str):
         raise _bad(f"{where}.type: Field required")
     if kind not in _BLOCK_FIELDS:
@@ -203,9 +203,9 @@ def _check_text(text: Any) -> None:
 
 
 def _check_image(source: Any, where: str) -> None:
-    kind = source.get("type") if isinstance(source, dict) else None
+    kind = tag(source)
     if kind == "base64":
-        if source.get("media_type") not in _MEDIA:
+        if tag(source, "media_type") not in _MEDIA:
             raise _bad(f"{where}.image.source.base64.media_type: Input should be one of {', '.join(sorted(_MEDIA))}")
         if not is_base64(source.get("data")):
             raise _bad(f"{where}.image.source.base64.data: Invalid base64 data")
@@ -275,7 +275,7 @@ def _check_tools(tools: Any) -> list[str]:
         raise _bad("tools: Input should be a valid list")
     names: list[str] = []
     for at, tool in enumerate(tools):
-        name = tool.get("name") if isinstance(tool, dict) else None
+        name = tag(tool, "name")
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise _bad(f"tools.{at}.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
         names.append(name)
@@ -296,7 +296,7 @@ def _check_choice(request: dict[str, Any], names: list[str]) -> None:
     choice = request.get("tool_choice")
     if choice is None:
         return
-    kind = choice.get("type") if isinstance(choice, dict) else None
+    kind = tag(choice)
     if kind not in _CHOICES:
         raise _bad("tool_choice: Input tag does not match any of the expected tags: 'auto', 'any', 'tool', 'none'")
     for field in choice:
@@ -312,7 +312,7 @@ def _check_thinking(request: dict[str, Any]) -> None:
     thinking = request.get("thinking")
     if thinking is None:
         return
-    kind = thinking.get("type") if isinstance(thinking, dict) else None
+    kind = tag(thinking)
     if kind not in _THINKING:
         raise _bad(f"thinking: Input tag does not match any of the expected tags: {', '.join(_THINKING)}")
     for field in thinking:
@@ -323,7 +323,7 @@ def _check_thinking(request: dict[str, Any]) -> None:
     budget = thinking.get("budget_tokens")
     if type(budget) is not int or budget < 1024:
         raise _bad("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
-    if budget >= request.get("max_tokens", budget + 1):
+    if type(most := request.get("max_tokens")) is int and budget >= most:
         raise _bad("`max_tokens` must be greater than `thinking.budget_tokens`")
     if (request.get("tool_choice") or {}).get("type") in ("any", "tool"):
         raise _bad("Thinking may not be enabled when tool_choice forces tool use.")
@@ -341,15 +341,23 @@ def _check_values(request: dict[str, Any]) -> None:
         raise _bad("stop_sequences: each stop sequence must contain non-whitespace")
     if not isinstance(request.get("stream", False), bool):
         raise _bad("stream: Input should be a valid boolean")
-    for field in request.get("metadata") or {}:
+    for field in _object(request, "metadata"):
         if field != "user_id":
             raise _bad(f"metadata.{field}: Extra inputs are not permitted")
-    wanted = request.get("output_config") or {}
+    wanted = _object(request, "output_config")
     for field in wanted:
         if field not in ("effort", "format", "task_budget"):
             raise _bad(f"output_config.{field}: Extra inputs are not permitted")
     if wanted.get("format") is not None:
-        _check_closed(wanted["format"].get("schema"))
+        _check_closed(_object(wanted, "format").get("schema"))
+
+
+def _object(parent: dict[str, Any], field: str) -> dict[str, Any]:
+    """Return the object under `field`; an empty one where there is none."""
+    value = parent.get(field)
+    if not isinstance(value, dict | None):
+        raise _bad(f"{field}: Input should be a valid dictionary or object to extract fields from")
+    return value or {}
 
 
 def _check_closed(schema: Any) -> None:

@@ -134,10 +134,9 @@ def _text(asked: Asked, user_text: str, script: Script) -> str:
 
 
 @lru_cache(maxsize=256)
-def _filled(text: str, words: int) -> str:
-    """Lengthen a made-up text until each of its deltas has a word of its own."""
-    missing = words - text.count(" ") - 1
-    if missing <= 0:
+def _filled(text: str, deltas: int) -> str:
+    """Lengthen a made-up text that is too short to be cut into so many deltas, until each has a word of its own."""
+    if len(text) >= deltas:
         return text
-    rounds, rest = divmod(missing, len(_FILLER))
+    rounds, rest = divmod(deltas - text.count(" ") - 1, len(_FILLER))
     return " ".join([text, *_FILLER * rounds, *_FILLER[:rest]])

@@ -12,7 +12,7 @@ import msgspec
 
 from trio_gateway.simulator.decide import Asked, OfferedTool, decide
 from trio_gateway.simulator.embeddings import MAX_DIMENSIONS, vector
-from trio_gateway.simulator.reading import as_object, characters_of, is_base64, read_object, required
+from trio_gateway.simulator.reading import as_object, characters_of, is_base64, listed, read_object, required
 from trio_gateway.simulator.reply import (
     NDJSON,
     Frame,
@@ -54,7 +54,7 @@ def chat(request: Request, setting: Setting) -> Reply:
     body = _read(request)
     if setting.strict:
         _check_chat(body)
-    messages = [message for message in body.get("messages") or [] if isinstance(message, dict)]
+    messages = [message for message in listed(body.get("messages")) if isinstance(message, dict)]
     texts = [(message.get("role"), str(message.get("content") or "")) for message in messages]
     asked = _asked(
         body,
@@ -94,7 +94,7 @@ def _read(request: Request) -> dict[str, Any]:
 def _asked(
     body: dict[str, Any], *, system_text: str, user_text: str, tool_result: str | None, loads: bool, characters: int
 ) -> OllamaAsked:
-    tools = [tool["function"] for tool in body.get("tools") or () if isinstance(tool, dict) and "function" in tool]
+    tools = [tool["function"] for tool in listed(body.get("tools")) if isinstance(tool, dict) and "function" in tool]
     wanted = body.get("format")
     return OllamaAsked(
         model=body["model"],
@@ -113,26 +113,30 @@ def _asked(
 def _check_chat(body: dict[str, Any]) -> None:
     """Refuse what does not decode into Ollama's Go structs."""
     _check_common(body)
-    messages = body.get("messages")
-    if not isinstance(messages, list | None):
-        raise _unmarshal(messages, "messages", "[]api.Message")
-    for message in messages or ():
+    for message in _list(body, "messages", "[]api.Message"):
         if not isinstance(message, dict):
             raise _unmarshal(message, "messages", "api.Message")
         for field in ("role", "content", "thinking", "tool_name", "tool_call_id"):
             if not isinstance(message.get(field), str | None):
                 raise _unmarshal(message[field], f"messages.{field}", "string")
-        for image in message.get("images") or ():
+        for image in _list(message, "images", "[]api.ImageData"):
             if not is_base64(image):
                 raise _bad("illegal base64 data at input byte 4")
-        for call in message.get("tool_calls") or ():
+        for call in _list(message, "tool_calls", "[]api.ToolCall"):
             _check_call(call)
-    for tool in body.get("tools") or ():
+    for tool in _list(body, "tools", "api.Tools"):
         function = tool.get("function") if isinstance(tool, dict) else None
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             raise _unmarshal(function, "tools.function", "api.ToolFunction")
         if not isinstance(function.get("parameters"), dict | None):
             raise _unmarshal(function["parameters"], "tools.function.parameters", "api.ToolFunctionParameters")
+
+
+def _list(parent: dict[str, Any], field: str, go_type: str) -> list[Any]:
+    value = parent.get(field)
+    if not isinstance(value, list | None):
+        raise _unmarshal(value, field, go_type)
+    return value or []
 
 
 def _check_call(call: Any) -> None:

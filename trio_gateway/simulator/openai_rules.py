@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from trio_gateway.simulator.reading import names
+from trio_gateway.simulator.reading import names, tag
 from trio_gateway.simulator.script import Rejected
 
 _REQUEST_FIELDS = names(
@@ -66,7 +66,7 @@ def check_chat(request: dict[str, Any]) -> None:
 
 
 def _check_message(message: Any, where: str) -> None:
-    role = message.get("role") if isinstance(message, dict) else None
+    role = tag(message, "role")
     if not isinstance(role, str) or role not in _MESSAGE_FIELDS:
         raise _bad(f"Invalid value: {role!r}. Supported values are: {', '.join(_MESSAGE_FIELDS)}.", f"{where}.role")
     for field in message:
@@ -90,7 +90,7 @@ def _check_message(message: Any, where: str) -> None:
 
 
 def _check_part(part: Any, role: str, where: str) -> None:
-    kind = part.get("type") if isinstance(part, dict) else None
+    kind = tag(part)
     if kind not in _PARTS[role]:
         raise _bad(
             f"Invalid value: {kind!r}. Supported values are: {', '.join(sorted(_PARTS[role]))}.", f"{where}.type"
@@ -99,7 +99,7 @@ def _check_part(part: Any, role: str, where: str) -> None:
         raise _bad(f"Missing required parameter: '{where}.{kind}'.", where, "missing_required_parameter")
     if kind == "image_url":
         image = part.get("image_url")
-        url = image.get("url") if isinstance(image, dict) else None
+        url = tag(image, "url")
         if not isinstance(url, str) or not url.startswith(("http://", "https://", "data:image/")):
             raise _bad("Invalid image: expected an http(s) URL or a data URL of an image.", f"{where}.image_url")
 
@@ -108,7 +108,7 @@ def _check_calls(calls: Any, where: str) -> None:
     if not isinstance(calls, list) or not calls:
         raise _bad(f"Invalid '{where}': empty array. Expected at least one call.", where, "empty_array")
     for at, call in enumerate(calls):
-        kind = call.get("type") if isinstance(call, dict) else None
+        kind = tag(call)
         if kind not in ("function", "custom") or not isinstance(call.get("id"), str) or not call["id"]:
             raise _bad(f"Missing required parameter: '{where}[{at}]' needs an id and a type.", f"{where}[{at}]")
         body = call.get(kind)
@@ -154,7 +154,7 @@ def _check_tools(tools: Any) -> list[str]:
         raise _bad("Invalid 'tools': empty array. Expected an array with minimum length 1.", "tools", "empty_array")
     names: list[str] = []
     for at, tool in enumerate(tools):
-        kind = tool.get("type") if isinstance(tool, dict) else None
+        kind = tag(tool)
         body = tool.get(kind) if kind in ("function", "custom") else None
         if not isinstance(body, dict):
             raise _bad(f"Missing required parameter: 'tools[{at}].function'.", f"tools[{at}]")
@@ -190,7 +190,7 @@ def _check_choice(choice: Any, names: list[str]) -> None:
         if choice not in ("none", "auto", "required"):
             raise _bad(f"Invalid value: {choice!r}. Supported values are: none, auto, required.", "tool_choice")
         return
-    kind = choice.get("type") if isinstance(choice, dict) else None
+    kind = tag(choice)
     body = choice.get(kind) if kind in ("function", "custom", "allowed_tools") else None
     if not isinstance(body, dict):
         raise _bad("Invalid value for 'tool_choice'.", "tool_choice")
@@ -220,7 +220,7 @@ def _check_values(request: dict[str, Any]) -> None:
 def _check_format(wanted: Any) -> None:
     if wanted is None:
         return
-    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    kind = tag(wanted)
     if kind not in ("text", "json_object", "json_schema"):
         raise _bad(f"Invalid value: {kind!r}.", "response_format.type")
     if kind == "json_schema":

@@ -33,6 +33,17 @@ def required(request: dict[str, Any], field: str, kind: type, message: str) -> A
     return value
 
 
+def tag(value: object, key: str = "type") -> str | None:
+    """Return the string under `key`, where `value` is an object that has one."""
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def listed(value: object) -> list[Any]:
+    """Return a list; anything else counts as an empty one."""
+    return value if isinstance(value, list) else []
+
+
 def names(text: str) -> frozenset[str]:
     """Return the words of a table of names."""
     return frozenset(text.split())
