@@ -7,9 +7,8 @@ struct decides whether the node is wrong, and its unknown members are listed.
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable
-from typing import Any, Final, Generic, Literal, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -17,6 +16,24 @@ from msgspec import UNSET, Raw, UnsetType
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.anthropic_messages.custom import unwrap
 from trio_gateway.dialects.anthropic_messages.names import recognise_id, recognise_name
+from trio_gateway.dialects.anthropic_messages.nodes import (
+    BLOCKS,
+    CACHE,
+    CITATIONS,
+    FORMAT,
+    HOSTED,
+    MESSAGE,
+    METADATA,
+    OUTPUT,
+    ROOT,
+    SOURCES,
+    TAG,
+    TEXT,
+    THINKING,
+    TOOL,
+    TOOL_CHOICE,
+    decode_block,
+)
 from trio_gateway.dialects.capabilities import effort_of_budget
 from trio_gateway.dialects.conversation import (
     CacheMark,
@@ -39,12 +56,10 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.opaque import recognise
-from trio_gateway.dialects.wire import BAD_BODY, NULL, present, read_request, unknown_fields
+from trio_gateway.dialects.wire import BAD_BODY, NULL, present, read_request
 from trio_gateway.errors import InvalidRequest
 
 NAME: Final = "anthropic_messages"
-
-S = TypeVar("S", bound=msgspec.Struct)
 
 _NO_COUNTERPART = "has no counterpart in other formats"
 
@@ -64,90 +79,10 @@ _POINTERS = {
 }
 
 
-class _Node(Generic[S]):
-    """A struct of the wire, and its strict twin."""
-
-    def __init__(self, shape: type[S]) -> None:
-        self.shape = shape
-        self.strict = strict_twin(shape)
-        self._decode_strict = msgspec.json.Decoder(self.strict).decode
-        self._lenient = msgspec.json.Decoder(shape)
-
-    def read(self, raw: bytes | Raw, at: str, unread: Losses) -> S:
-        return self.read_strictly(raw) or self.read_leniently(raw, at, unread)
-
-    def read_strictly(self, raw: bytes | Raw) -> S | None:
-        try:
-            return self._decode_strict(raw)
-        except BAD_BODY:
-            return None
-
-    def read_leniently(self, raw: bytes | Raw, at: str, unread: Losses) -> S:
-        value = read_request(self._lenient, bytes(raw), at)
-        members = {name: member for name, member in _decode_members(raw).items() if bytes(member) != b"null"}
-        unread += unknown_fields(members, self.shape, at)
-        return value
-
-
-def strict_twin(shape: type[S]) -> type[S]:
-    """Return a subclass of `shape` that refuses members it does not know."""
-    return cast(type[S], types.new_class(shape.__name__, (shape,), {"forbid_unknown_fields": True}))
-
-
-_decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
-
-
-class _HostedTool(msgspec.Struct):
-    """The members that the vendor's typed tools share."""
-
-    type: str | None = None
-    name: str | None = None
-
-
-_ROOT = _Node(wire_shapes.MessagesRequest)
-_MESSAGE = _Node(wire_shapes.Message)
-_CACHE = _Node(wire_shapes.CacheControl)
-_TOOL = _Node(wire_shapes.Tool)
-_TOOL_CHOICE = _Node(wire_shapes.ToolChoice)
-_THINKING = _Node(wire_shapes.Thinking)
-_OUTPUT = _Node(wire_shapes.OutputConfig)
-_FORMAT = _Node(wire_shapes.JsonFormat)
-_METADATA = _Node(wire_shapes.Metadata)
-_CITATIONS = _Node(wire_shapes.Citations)
-_TEXT = _Node(wire_shapes.TextBlock)
-_BLOCKS: dict[str, _Node[Any]] = {
-    "text": _TEXT,
-    "image": _Node(wire_shapes.ImageBlock),
-    "document": _Node(wire_shapes.DocumentBlock),
-    "thinking": _Node(wire_shapes.ThinkingBlock),
-    "redacted_thinking": _Node(wire_shapes.RedactedThinkingBlock),
-    "tool_use": _Node(wire_shapes.ToolUseBlock),
-    "tool_result": _Node(wire_shapes.ToolResultBlock),
-}
-_SOURCES: dict[str, _Node[Any]] = {
-    "base64": _Node(wire_shapes.Base64Source),
-    "url": _Node(wire_shapes.UrlSource),
-    "file": _Node(wire_shapes.FileSource),
-    "text": _Node(wire_shapes.TextSource),
-}
-
-
-def _union(nodes: dict[str, _Node[Any]]) -> Any:
-    union: Any = None
-    for node in nodes.values():
-        union = node.strict if union is None else union | node.strict
-    return union
-
-
-_decode_block = msgspec.json.Decoder(_union(_BLOCKS)).decode
-_TAG = msgspec.json.Decoder(wire_shapes.Tagged)
-_HOSTED = msgspec.json.Decoder(_HostedTool)
-
-
 def decode_request(body: bytes) -> Conversation:
     """Read a body. Raises InvalidRequest, pointing at the field, for one that the API refuses as well."""
     unread: Losses = []
-    root = _ROOT.read(body, "", unread)
+    root = ROOT.read(body, "", unread)
     if root.max_tokens < 0:
         raise _refuse("max_tokens cannot be negative.", "/max_tokens")
     if not root.messages:
@@ -222,7 +157,7 @@ class _Reader:
             turns.append(Turn("system", self.texts(root.system, "/system"), "/system"))
         for i, raw in enumerate(root.messages):
             at = f"/messages/{i}"
-            message = _MESSAGE.read(raw, at, self.unread)
+            message = MESSAGE.read(raw, at, self.unread)
             if message.role == "user":
                 turns += self.user_turns(message.content, at)
             elif message.role == "assistant":
@@ -236,7 +171,7 @@ class _Reader:
     def texts(self, content: str | list[Raw], at: str) -> list[Part]:
         if isinstance(content, str):
             return [Text(content, at)] if content else []
-        return [self.text(_TEXT.read(raw, f"{at}/{i}", self.unread), raw, f"{at}/{i}") for i, raw in enumerate(content)]
+        return [self.text(TEXT.read(raw, f"{at}/{i}", self.unread), raw, f"{at}/{i}") for i, raw in enumerate(content)]
 
     def user_turns(self, content: str | list[Raw], at: str) -> list[Turn]:
         """Tool results come first, whatever their place: the API itself takes no other order."""
@@ -277,10 +212,10 @@ class _Reader:
 
     def block(self, raw: Raw, at: str) -> Part:
         try:
-            block = _decode_block(raw)
+            block = decode_block(raw)
         except BAD_BODY:
-            tag = read_request(_TAG, bytes(raw), at).type
-            node = _BLOCKS.get(tag)
+            tag = read_request(TAG, bytes(raw), at).type
+            node = BLOCKS.get(tag)
             if node is None:
                 return Opaque(NAME, tag, raw, at)
             block = node.read_leniently(raw, at, self.unread)
@@ -303,16 +238,16 @@ class _Reader:
         if media is None:
             return Opaque(NAME, "document", raw, at)
         cited = _given(block.citations)
-        enabled = _given(_CITATIONS.read(cited, at + "/citations", self.unread).enabled) if cited else None
+        enabled = _given(CITATIONS.read(cited, at + "/citations", self.unread).enabled) if cited else None
         cache = self.cache(block.cache_control, at)
         return File(media, at, _given(block.title), _given(block.context), enabled, cache)
 
     def media(self, raw: Raw, at: str) -> Media | None:
         """Return where the bytes are, None for a source that this gateway does not know."""
-        tag = read_request(_TAG, bytes(raw), at).type
-        if tag not in _SOURCES:
+        tag = read_request(TAG, bytes(raw), at).type
+        if tag not in SOURCES:
             return None
-        source = _SOURCES[tag].read(raw, at, self.unread)
+        source = SOURCES[tag].read(raw, at, self.unread)
         if tag == "base64":
             return Media("base64", source.data, source.media_type)
         if tag == "url":
@@ -368,17 +303,17 @@ class _Reader:
     def cache(self, raw: Raw | UnsetType, at: str) -> CacheMark | None:
         if raw is UNSET or raw == NULL:
             return None
-        return CacheMark(_given(_CACHE.read(raw, at + "/cache_control", self.unread).ttl))
+        return CacheMark(_given(CACHE.read(raw, at + "/cache_control", self.unread).ttl))
 
     # -- tools
 
     def tool(self, raw: Raw, at: str) -> Tool:
-        tool = _TOOL.read_strictly(raw)
+        tool = TOOL.read_strictly(raw)
         if tool is None or tool.type not in _CLIENTS_OWN:
-            kind = read_request(_HOSTED, bytes(raw), at)
+            kind = read_request(HOSTED, bytes(raw), at)
             if kind.type not in (None, "custom"):
                 return Tool(kind.name or kind.type or "", "hosted", at, raw=raw)
-            tool = _TOOL.read_leniently(raw, at, self.unread)
+            tool = TOOL.read_leniently(raw, at, self.unread)
         if not bytes(tool.input_schema).startswith(b"{"):
             raise _refuse("input_schema must be an object.", at + "/input_schema")
         for field, value in present(tool, _UNMODELLED_OF_TOOL):
@@ -400,7 +335,7 @@ class _Reader:
         if raw is UNSET or raw == NULL:
             return None, None
         at = "/tool_choice"
-        choice = _TOOL_CHOICE.read(raw, at, self.unread)
+        choice = TOOL_CHOICE.read(raw, at, self.unread)
         parallel = False if choice.disable_parallel_tool_use is True else None
         if choice.type == "tool":
             if not choice.name:
@@ -420,7 +355,7 @@ class _Reader:
         effort, output = self.output(output_raw)
         if raw is UNSET or raw == NULL:
             return (ReasoningRequest(effort, "/output_config/effort") if effort else None), output
-        thinking = _THINKING.read(raw, "/thinking", self.unread)
+        thinking = THINKING.read(raw, "/thinking", self.unread)
         budget = _given(thinking.budget_tokens)
         if thinking.type == "enabled":
             if budget is None:
@@ -442,20 +377,20 @@ class _Reader:
     def output(self, raw: Raw | UnsetType) -> tuple[str | None, OutputFormat | None]:
         if raw is UNSET or raw == NULL:
             return None, None
-        config = _OUTPUT.read(raw, "/output_config", self.unread)
+        config = OUTPUT.read(raw, "/output_config", self.unread)
         if _given(config.task_budget) is not None:
             self.unread.append(Loss("/output_config/task_budget", _NO_COUNTERPART))
         if (format_ := _given(config.format)) is None:
             return _given(config.effort), None
         at = "/output_config/format"
         return _given(config.effort), OutputFormat(
-            "json_schema", at, schema=_FORMAT.read(format_, at, self.unread).schema
+            "json_schema", at, schema=FORMAT.read(format_, at, self.unread).schema
         )
 
     def user(self, raw: Raw | UnsetType) -> str | None:
         if raw is UNSET or raw == NULL:
             return None
-        return _given(_METADATA.read(raw, "/metadata", self.unread).user_id)
+        return _given(METADATA.read(raw, "/metadata", self.unread).user_id)
 
 
 def _is_carrier(part: Reasoning) -> bool:
@@ -478,4 +413,4 @@ _METHODS: dict[str, Callable[[_Reader, Any, Raw, str], Part]] = {
     "tool_use": _Reader.tool_use,
     "tool_result": _Reader.tool_result,
 }
-_READ_BLOCK = {shape: method for tag, method in _METHODS.items() for shape in (_BLOCKS[tag].shape, _BLOCKS[tag].strict)}
+_READ_BLOCK = {shape: method for tag, method in _METHODS.items() for shape in (BLOCKS[tag].shape, BLOCKS[tag].strict)}
