@@ -24,6 +24,7 @@ _MODULES = {
     "openai_chat": "trio_gateway.dialects.openai_chat",
     "openai_responses": "trio_gateway.dialects.openai_responses",
     "anthropic_messages": "trio_gateway.dialects.anthropic_messages",
+    "gemini": "trio_gateway.dialects.gemini",
     "ollama": "trio_gateway.dialects.ollama",
 }
 
@@ -63,7 +64,10 @@ class Dialect(Protocol):
     MEDIA_TYPE_STREAM: str
 
     def decode_request(self, body: bytes, /) -> Conversation:
-        """Raise InvalidRequest, with a JSON pointer, for a body that the dialect does not allow."""
+        """Raise InvalidRequest, with a JSON pointer, for a body that the dialect does not allow.
+
+        A dialect whose URL says the model, and whether to stream, takes those as keywords: gemini.decode_request.
+        """
 
     def encode_request(
         self, conversation: Conversation, model: str, capabilities: Capabilities, /

@@ -335,6 +335,7 @@ class AnswerContext(msgspec.Struct, frozen=True, kw_only=True):
     created: int = 0  # Unix seconds, used where the source has none
     model: str = ""  # used where the source has none
     include_usage: bool = False  # Chat: the client asked for the extra usage chunk
+    array: bool = False  # Gemini: the client wants its stream as one JSON array, not as server-sent events
 
 
 # ----------------------------------------------------------------------------------------------- events

@@ -1,0 +1,200 @@
+"""Whole answers, and the decoder of streamed ones."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from msgspec import UNSET, UnsetType
+
+from gateway_schemas import gemini as wire_gemini
+from trio_gateway.dialects.conversation import (
+    Answer,
+    AnswerContext,
+    AnswerEvent,
+    Audio,
+    Choice,
+    Fail,
+    File,
+    Image,
+    Loss,
+    Losses,
+    Opaque,
+    Part,
+    Reasoning,
+    Refusal,
+    Stop,
+    Text,
+    ToolCall,
+    fail_broken,
+    fold,
+)
+from trio_gateway.dialects.gemini.chunks import ChunkReader
+from trio_gateway.dialects.gemini.frames import FrameDecoder, ObjectSplitter
+from trio_gateway.dialects.gemini.names import carry_name, wire_id, wrap
+from trio_gateway.dialects.gemini.outcome import MALFORMED_CALL, write_logprobs, write_stop, write_time, write_usage
+from trio_gateway.dialects.gemini.tokens import NAME, carry
+from trio_gateway.dialects.gemini.write_contents import object_of
+from trio_gateway.errors import UpstreamBroke
+
+_DONE = b"[DONE]"  # some gateways end every stream with it
+
+
+def decode_answer(body: bytes, /) -> Answer:
+    """Read a whole answer, or the array that a stream without `alt=sse` amounts to.
+
+    Raises UpstreamBroke for a body that is no answer, UpstreamError for an error in its place.
+    """
+    reader = ChunkReader()
+    events: list[AnswerEvent] = []
+    for frame in ObjectSplitter().feed(body) if body.lstrip()[:1] == b"[" else [body]:
+        events += reader.read(frame)
+        if reader.ended:
+            break
+    if not reader.ended:
+        events += reader.end(whole=True)
+    answer = fold(events, NAME)
+    answer.unread = reader.losses
+    return answer
+
+
+class AnswerDecoder:
+    """Streams in either framing, fed bytes split anywhere. See the protocol in trio_gateway.dialects."""
+
+    __slots__ = ("_frames", "_reader")
+
+    def __init__(self) -> None:
+        self._frames = FrameDecoder()
+        self._reader = ChunkReader()
+
+    @property
+    def losses(self) -> Losses:
+        return self._reader.losses
+
+    def feed(self, chunk: bytes) -> list[AnswerEvent]:
+        if self._reader.ended:
+            return []
+        try:
+            frames = self._frames.feed(chunk)
+        except UpstreamBroke as error:
+            return self._broke(error)
+        if len(frames) == 1:
+            return self._read(frames[0])
+        events: list[AnswerEvent] = []
+        for frame in frames:
+            events += self._read(frame)
+        return events
+
+    def _read(self, frame: bytes) -> list[AnswerEvent]:
+        if self._reader.ended or frame.strip() == _DONE:
+            return []
+        return self._reader.read(frame)
+
+    def close(self) -> list[AnswerEvent]:
+        if self._reader.ended:
+            return []
+        events: list[AnswerEvent] = []
+        try:
+            frames = self._frames.close()
+        except UpstreamBroke as error:
+            return self._broke(error)
+        for frame in frames:
+            events += self._read(frame)
+        if events and type(events[-1]) is Fail:
+            return events
+        if not self._reader.started:
+            quoted = " ".join(self._frames.seen.decode(errors="replace").split())
+            self._reader.ended = True
+            return [*events, fail_broken("The provider's stream holds no answer" + (f": {quoted}" if quoted else "."))]
+        return events + self._reader.end(whole=False)
+
+    def _broke(self, error: UpstreamBroke) -> list[AnswerEvent]:
+        self._reader.ended = True
+        return [Fail(error)]
+
+
+# ---------------------------------------------------------------------------------------------- writing
+
+
+def encode_answer(answer: Answer, context: AnswerContext, /) -> tuple[bytes, Losses]:
+    losses: Losses = []
+    created = answer.created if answer.created is not None else context.created
+    response = wire_gemini.GenerateContentResponse(
+        candidates=[_candidate(choice, losses) for choice in answer.choices],
+        usage_metadata=write_usage(answer.usage, answer.service_tier, losses) if answer.usage is not None else UNSET,
+        model_version=answer.model or context.model,
+        response_id=answer.id or context.id,
+        create_time=write_time(created) if created else UNSET,
+    )
+    return wire_gemini.encode(response), losses
+
+
+def _candidate(choice: Choice, losses: Losses) -> wire_gemini.Candidate:
+    at = f"/choices/{choice.index}"
+    parts: list[wire_gemini.Part] = []
+    malformed = refused = False
+    for n, part in enumerate(choice.parts):
+        part_at = getattr(part, "at", "") or f"{at}/parts/{n}"
+        written = write_part(part, part_at, losses)
+        if written is not None:
+            parts.append(written)
+        elif isinstance(part, ToolCall):
+            malformed = True
+        refused = refused or isinstance(part, Refusal)
+    # Google itself ends an answer that has nothing to say with an empty text.
+    content = wire_gemini.Content(parts or [wire_gemini.Part(text="")], "model")
+    candidate = wire_gemini.Candidate(content=content, index=choice.index)
+    candidate.finish_reason, message = finish(choice.stop, at, losses, malformed=malformed, refused=refused)
+    if message is not None:
+        candidate.finish_message = message
+    if choice.logprobs is not None:
+        candidate.logprobs_result = write_logprobs(choice.logprobs, losses)
+    return candidate
+
+
+def finish(
+    stop: Stop | None, at: str, losses: Losses, *, malformed: bool, refused: bool
+) -> tuple[str | UnsetType, str | None]:
+    """Return finishReason and finishMessage. `malformed`: a call was left out, since its arguments are no object."""
+    if stop is not None:
+        if malformed and stop.reason != "length":
+            return MALFORMED_CALL, stop.detail
+        if refused and stop.reason == "stop":
+            return "SAFETY", stop.detail
+        if stop.sequence is not None and stop.reason != "stop_sequence":
+            losses.append(Loss(at, "Gemini does not say which stop sequence matched"))
+    return write_stop(stop, at, losses), stop.detail if stop is not None else None
+
+
+def write_part(part: Part, at: str, losses: Losses) -> wire_gemini.Part | None:
+    """Return the part for a client; None where it cannot be told."""
+    if isinstance(part, Text):
+        if part.citations:
+            losses.append(Loss(at, "Gemini's citations are of another kind"))
+        if not part.text and part.token is None:
+            return None
+        return wire_gemini.Part(text=part.text, thought_signature=carry(part.token) if part.token else UNSET)
+    if isinstance(part, Reasoning):
+        if not part.text and part.token is None:
+            return None
+        signature = carry(part.token, redacted=part.redacted) if part.token else UNSET
+        return wire_gemini.Part(text=part.text, thought=True, thought_signature=signature)
+    if isinstance(part, ToolCall):
+        return write_call(part, at, losses)
+    if isinstance(part, Refusal):
+        losses.append(Loss(at, "a refusal becomes text"))
+        return wire_gemini.Part(text=part.text) if part.text else None
+    if isinstance(part, Image | Audio | File) and part.media.kind == "base64" and part.media.media_type:
+        return wire_gemini.Part(inline_data=wire_gemini.Blob(part.media.media_type, part.media.value))
+    if isinstance(part, Opaque) and part.dialect == NAME:
+        return cast(wire_gemini.Part, part.raw)  # written as the JSON it is
+    losses.append(Loss(at, "Gemini has no such part in an answer"))
+    return None
+
+
+def write_call(part: ToolCall, at: str, losses: Losses) -> wire_gemini.Part | None:
+    args = wrap(part.arguments) if part.custom else object_of(part.arguments)
+    if args is None:
+        losses.append(Loss(at, "the arguments are no JSON object: the call is left out"))
+        return None
+    call = wire_gemini.FunctionCall(wire_id(part.id), carry_name(part.name or "unnamed", custom=part.custom), args)
+    return wire_gemini.Part(function_call=call, thought_signature=carry(part.token) if part.token else UNSET)

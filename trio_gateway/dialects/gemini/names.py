@@ -1,0 +1,91 @@
+"""Names of functions that Gemini takes, ids of calls that have none, and the way back: no table, each stands alone.
+
+A name is `[a-zA-Z_][a-zA-Z0-9_.:-]*` there; each character that does not fit is written `_xHEX_`. What already looks
+escaped is escaped once more, so that the mapping is injective; only a name that it gave is mapped back.
+
+Gemini has no tools that take free text. Such a tool is offered as a function with the single argument `input`, its
+name ending in a mark: a call of it can be told from a function's, and is unwrapped.
+
+A call without an id is given `call_gem_WHERE_N`: WHERE is the index of its content in the request, or a digest of
+the answer's id, N counts the calls there. Such an id was never Google's, and does not go back to it.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+
+import msgspec
+
+from trio_gateway.dialects.wire import BAD_BODY
+from trio_gateway.errors import InvalidRequest
+
+FREE_TEXT_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
+
+_CUSTOM_MARK = "-x0_"
+_LEGAL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]*\Z").match
+_ILLEGAL = re.compile(r"\A[0-9.:-]|[^a-zA-Z0-9_.:-]|_(?=x[0-9A-F]{1,6}[^a-zA-Z0-9])|-(?=x0_\Z)")
+_ESCAPED = re.compile(r"_x([0-9A-F]{1,6})_")
+_SYNTHESISED = re.compile(r"call_gem_[0-9a-f]+(?:_[0-9]+)+\Z").match
+
+
+class _Wrapped(msgspec.Struct, forbid_unknown_fields=True):
+    input: str
+
+
+_decode_wrapped = msgspec.json.Decoder(_Wrapped).decode
+
+
+def carry_name(name: str, at: str = "", *, custom: bool = False) -> str:
+    """Return a function's name as Gemini takes it. Raises InvalidRequest, pointing at `at`, for an empty one."""
+    if not _LEGAL(name) or "_x" in name or name.endswith(_CUSTOM_MARK):
+        if not name:
+            raise InvalidRequest("A function needs a name.", code="invalid_value", pointer=at)
+        name = _ILLEGAL.sub(_escape, name)
+    return name + _CUSTOM_MARK if custom else name
+
+
+def recognise_name(name: str) -> tuple[str, bool]:
+    """Return the name that `carry_name` was given, and whether the tool takes free text."""
+    if "_x" not in name and not name.endswith(_CUSTOM_MARK):
+        return name, False
+    custom = name.endswith(_CUSTOM_MARK) and len(name) > len(_CUSTOM_MARK)
+    original = _ESCAPED.sub(_unescape, name[: -len(_CUSTOM_MARK)] if custom else name)
+    return (original, custom) if original and carry_name(original, custom=custom) == name else (name, False)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"_x{ord(match[0]):X}_"
+
+
+def _unescape(match: re.Match[str]) -> str:
+    code = int(match[1], 16)
+    # Half a surrogate pair is no character: we did not write that.
+    return match[0] if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF else chr(code)
+
+
+def wrap(text: str) -> msgspec.Raw:
+    """Return the arguments that a custom tool's free text becomes."""
+    return msgspec.Raw(b'{"input":%b}' % msgspec.json.encode(text))
+
+
+def unwrap(arguments: str) -> str:
+    """Return the text; arguments of another shape are returned as they are."""
+    try:
+        return _decode_wrapped(arguments).input
+    except BAD_BODY:
+        return arguments
+
+
+def synthesise_id(where: str, place: int) -> str:
+    return f"call_gem_{where}_{place}"
+
+
+def digest(answer_id: str | None) -> str:
+    """Return what stands for an answer in the ids of its calls: they must differ from those of other answers."""
+    return blake2b(answer_id.encode(), digest_size=6).hexdigest() if answer_id else "0"
+
+
+def wire_id(id_: str) -> str | msgspec.UnsetType:
+    """Return a call's id as Gemini should see it; a synthesised one is not for its eyes."""
+    return msgspec.UNSET if not id_ or _SYNTHESISED(id_) else id_
