@@ -17,6 +17,7 @@ SERVER = b"trio-gateway"
 NAMES_REMEMBERED_MAX = 1024
 """Header names known to be well-formed that are remembered, so that the usual ones are checked once."""
 
+CONTROLS = bytes({*range(32), 127} - set(b"\t\r\n"))
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 STATUS_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 
@@ -176,8 +177,8 @@ class Response:
         head = b"".join(lines)
         # Every line ends in one CRLF and there is no other: no value can add a header or a second response.
         count = len(lines) - 2 + date_line.count(b"\n") + lines[-1].count(b"\n")
-        if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
-            raise InvalidResponse("a response header holds a line break or a NUL")
+        if head.count(b"\n") != count or head.count(b"\r") != count or len(head.translate(None, CONTROLS)) < len(head):
+            raise InvalidResponse("a response header holds a line break or another control character")
         return head
 
     def _framing_lines(self, length: int | None, size: int, more: bool) -> bytes:
