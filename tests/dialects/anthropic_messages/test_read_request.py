@@ -267,6 +267,7 @@ def test_tool_choice_is_read(wire: object, mode: str, names: list[str], parallel
     ("fields", "effort", "mode", "budget", "show"),
     [
         ({"thinking": {"type": "enabled", "budget_tokens": 3000}}, "medium", "enabled", 3000, None),
+        ({"thinking": {"type": "enabled", "budget_tokens": 4096}}, "high", "enabled", None, None),
         ({"thinking": {"type": "disabled"}}, "none", "disabled", None, None),
         ({"thinking": {"type": "adaptive", "display": "summarized"}}, None, "adaptive", None, True),
         ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}, "max", "adaptive", None, None),

@@ -509,6 +509,15 @@ def test_a_budget_becomes_an_effort_where_the_model_takes_no_budget() -> None:
     assert (body["output_config"], lost) == ({"effort": "high"}, ["/thinking"])
 
 
+@pytest.mark.parametrize("budget", [1024, 2048, 3000, 4096, 7999])
+@pytest.mark.parametrize("model", ["claude-3-7-sonnet", "claude-opus-4-6"])
+def test_a_budget_that_is_read_and_written_is_the_same(budget: int, model: str) -> None:
+    thinking = {"type": "enabled", "budget_tokens": budget}
+    request = {"model": "m", "max_tokens": 8000, "thinking": thinking, "messages": [{"role": "user", "content": "hi"}]}
+    body, lost = write(decode_request(json.dumps(request).encode()), capabilities_for("anthropic_messages", model))
+    assert (body["thinking"], lost) == (thinking, [])
+
+
 def test_while_thinking_by_budget_no_call_is_forced_and_nothing_sampled() -> None:
     body, lost = write(
         talk(

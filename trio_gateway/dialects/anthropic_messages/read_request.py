@@ -34,7 +34,7 @@ from trio_gateway.dialects.anthropic_messages.nodes import (
     TOOL_CHOICE,
     decode_block,
 )
-from trio_gateway.dialects.capabilities import effort_of_budget
+from trio_gateway.dialects.capabilities import EFFORT_BUDGETS, effort_of_budget
 from trio_gateway.dialects.conversation import (
     CacheMark,
     Conversation,
@@ -360,7 +360,10 @@ class _Reader:
         if thinking.type == "enabled":
             if budget is None:
                 raise _refuse("thinking of type enabled needs budget_tokens.", "/thinking/budget_tokens")
-            effort = effort or effort_of_budget(budget)
+            if effort is None:
+                effort = effort_of_budget(budget)
+                if EFFORT_BUDGETS[effort] == budget:
+                    budget = None  # the effort says it all
         elif thinking.type == "disabled":
             if effort:
                 self.unread.append(Loss("/output_config/effort", "thinking is off"))

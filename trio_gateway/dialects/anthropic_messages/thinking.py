@@ -30,8 +30,9 @@ def write_thinking(
         return _write_off(request, offered, body, losses)
     if request.mode is None and request.effort is None:
         return _write_show_only(request, offered, body, losses)
-    if request.mode == "enabled" and request.budget_tokens is not None and "enabled" in offered:
-        return _write_budget(request, request.budget_tokens, body, losses)
+    budget = request.budget_tokens or EFFORT_BUDGETS.get(request.effort or "")
+    if request.mode == "enabled" and "enabled" in offered and budget is not None:
+        return _write_budget(request, budget, body, losses)
     if request.mode == "between_tools" and "between_tools" in offered:
         body["thinking"] = {"type": "between_tools"}
         _write_effort(request, capabilities, body, losses)
@@ -42,12 +43,12 @@ def write_thinking(
     if "enabled" not in offered:
         losses.append(Loss(request.at, "this model does not think"))
         return None
-    effort = request.effort or "medium"
-    budget = request.budget_tokens or EFFORT_BUDGETS.get(effort)
+    if request.effort is None:
+        budget = budget or EFFORT_BUDGETS["medium"]
     if budget is None:
-        losses.append(Loss(request.at, f"{effort!r} is no effort that this gateway knows"))
+        losses.append(Loss(request.at, f"{request.effort!r} is no effort that this gateway knows"))
         return None
-    if effort == "minimal" or request.mode in ("adaptive", "between_tools"):
+    if request.effort == "minimal" or request.mode in ("adaptive", "between_tools"):
         losses.append(Loss(request.at, f"a budget of {budget} tokens to think is the nearest that this model takes"))
     return _write_budget(request, budget, body, losses)
 
