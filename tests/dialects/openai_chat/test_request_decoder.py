@@ -342,9 +342,10 @@ def test_a_schema_keeps_its_bytes() -> None:
 
 def test_a_tool_of_a_type_nobody_knows_is_carried_whole() -> None:
     tool = {"type": "web_search", "filters": {"a": [1]}}
-    conversation = decode(tools=[tool])
-    assert conversation.tools == [Tool("web_search", "hosted", "/tools/0", raw=raw(tool))]
-    assert conversation.unread == []
+    function = {"type": "function", "function": {"name": "f"}, "x": 1}
+    conversation = decode(tools=[tool, function])
+    assert conversation.tools[0] == Tool("web_search", "hosted", "/tools/0", raw=raw(tool))
+    assert lost(conversation) == ["/tools/1/x"]
 
 
 def test_a_json_schema_output_is_read() -> None:

@@ -172,7 +172,10 @@ class AnswerDecoder:
             else:
                 choice.read(delta, events)
         if wire_choice.logprobs is not _UNSET:
-            raw = checked_logprobs(wire_choice.logprobs, f"/choices/{index}", self.losses)
+            found: Losses = []
+            raw = checked_logprobs(wire_choice.logprobs, f"/choices/{index}", found)
+            for loss in found:
+                self.lose(loss.pointer, loss.reason)
             if raw is not None:
                 events.append(LogprobsDelta(raw, index))
         if wire_choice.finish_reason:

@@ -42,12 +42,13 @@ class _Call:
 class CallTracker:
     """The tool calls of one choice of a stream. `new_key` gives the stream's next part key."""
 
-    __slots__ = ("_by_id", "_by_index", "_calls", "_choice", "_new_key")
+    __slots__ = ("_by_id", "_by_index", "_calls", "_choice", "_new_key", "_waiting")
 
     def __init__(self, choice: int, new_key: Callable[[], int]) -> None:
         self._choice = choice
         self._new_key = new_key
         self._calls: list[_Call] = []
+        self._waiting: list[_Call] = []  # those that are not open yet
         self._by_id: dict[str, _Call] = {}
         self._by_index: dict[int, _Call] = {}
 
@@ -83,9 +84,8 @@ class CallTracker:
 
     def finish(self, events: list[AnswerEvent]) -> None:
         """Open what is not open yet, and close every call."""
-        for call in self._calls:
-            if call.key < 0:
-                self._open(call, events)
+        for call in self._waiting:
+            self._open(call, events)
         events.extend(Close(call.key) for call in self._calls)
 
     def _call_of(self, fragment: ToolCall, position: int) -> _Call:
@@ -126,15 +126,20 @@ class CallTracker:
     def _new(self, index: int | None) -> _Call:
         call = _Call(len(self._calls), index)
         self._calls.append(call)
+        self._waiting.append(call)
         if index is not None:
             self._by_index[index] = call
         return call
 
     def _open_until(self, last: _Call, events: list[AnswerEvent]) -> None:
         """Open `last`, after those before it whose names are known: parts are in the order of the calls."""
-        for call in self._calls[: last.position + 1]:
-            if call.key < 0 and call.name:
+        still: list[_Call] = []
+        for call in self._waiting:
+            if call.name and call.position <= last.position:
                 self._open(call, events)
+            else:
+                still.append(call)
+        self._waiting = still
 
     def _open(self, call: _Call, events: list[AnswerEvent]) -> None:
         call.key = self._new_key()

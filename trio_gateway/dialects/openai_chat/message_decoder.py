@@ -147,8 +147,6 @@ class MessageReader:
         kind = part.type
         if kind not in _CONTENTS:
             raw = self._raws[index] if self._raws else msgspec.Raw(b"null")
-            # Kept whole, so what is in it is not lost here.
-            self._losses[:] = [loss for loss in self._losses if not loss.pointer.startswith(at + "/")]
             return Opaque(ME, kind, raw, at)
         for name in _CONTENTS:
             if name != kind and getattr(part, name) is not None:

@@ -15,10 +15,12 @@ from trio_gateway.dialects.conversation import (
     Conversation,
     Loss,
     Losses,
+    Opaque,
     OutputFormat,
     ReasoningRequest,
     Tool,
     ToolChoice,
+    ToolResult,
     Turn,
 )
 from trio_gateway.dialects.openai_chat.message_decoder import MessageReader
@@ -74,8 +76,29 @@ def decode_request(body: bytes, /) -> Conversation:
         raw = wire.read_request(_raw_decoder, body)
         losses = unread_members(plain, Request)
         contents = [message.content if isinstance(message.content, list) else None for message in raw.messages]
-        return _conversation(request, losses, contents, raw.tools)
+        conversation = _conversation(request, losses, contents, raw.tools)
+        conversation.unread = _outside(_kept_whole(conversation), losses)
+        return conversation
     return _conversation(request, [], None, None)
+
+
+def _kept_whole(conversation: Conversation) -> set[str]:
+    """Return the pointers of the parts and tools that are carried as they were written, whatever is in them."""
+    kept = {tool.at for tool in conversation.tools if tool.kind == "hosted"}
+    for turn in conversation.turns:
+        for part in turn.parts:
+            for each in part.parts if isinstance(part, ToolResult) else (part,):
+                if isinstance(each, Opaque):
+                    kept.add(each.at)
+    return kept
+
+
+def _outside(kept: set[str], losses: Losses) -> Losses:
+    """Return the losses that are not inside one of `kept`: /tools/0, or /messages/0/content/0."""
+    if not kept:
+        return losses
+    steps = ((loss, loss.pointer.split("/")) for loss in losses)
+    return [loss for loss, path in steps if "/".join(path[:3]) not in kept and "/".join(path[:5]) not in kept]
 
 
 def _conversation(request: Request, losses: Losses, contents: list[Raws] | None, raw_tools: Raws) -> Conversation:
@@ -167,8 +190,6 @@ def _tools(request: Request, losses: Losses, raw_tools: Raws) -> list[Tool]:
             tools.append(Tool(custom.name, "custom", at, description=custom.description, format=format_, cache=mark))
         else:
             raw = raw_tools[index] if raw_tools else None
-            # The tool is kept whole, so what is in it is not lost here: the target's encoder says what becomes of it.
-            losses[:] = [loss for loss in losses if not loss.pointer.startswith(at + "/")]
             tools.append(Tool(tool.type, "hosted", at, raw=raw))
     for index, function in enumerate(request.functions or ()):
         tools.append(_function(function, f"/functions/{index}", None))
