@@ -10,13 +10,12 @@ from typing import Any
 import msgspec
 
 from trio_gateway.simulator.anthropic_rules import VERSIONS, check_messages
-from trio_gateway.simulator.decide import ANY, Asked, OfferedTool, decide
+from trio_gateway.simulator.decide import ANY, Asked, OfferedTool, decide, remembered
 from trio_gateway.simulator.openai_chat import retry_headers
 from trio_gateway.simulator.reading import as_object, characters_of, read_object, required, text_of
 from trio_gateway.simulator.reply import (
     EVENT_STREAM,
     Frame,
-    Headers,
     Reply,
     Request,
     Setting,
@@ -43,19 +42,17 @@ _ERRORS = {
     529: "overloaded_error",
 }
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
-_RATE_LIMITS: Headers = (
-    (b"anthropic-organization-id", b"org_simulated"),
-    (b"anthropic-ratelimit-requests-limit", b"4000"),
-    (b"anthropic-ratelimit-requests-remaining", b"3999"),
-    (b"anthropic-ratelimit-requests-reset", b"2030-01-01T00:00:00Z"),
+_HEADERS = (
+    b"request-id: req_%08d\r\nanthropic-organization-id: org_simulated\r\n"
+    b"anthropic-ratelimit-requests-limit: 4000\r\nanthropic-ratelimit-requests-remaining: 3999\r\n"
+    b"anthropic-ratelimit-requests-reset: 2030-01-01T00:00:00Z\r\n"
 )
 
 
 def messages(request: Request, setting: Setting) -> Reply:
     """POST /v1/messages."""
-    body = _checked(request, setting, counting=False)
-    asked = read_messages(body)
-    script = decide(asked, setting.script)
+    version, beta = _version_and_beta(request)
+    asked, script = _understand(request.body, version, beta, setting.script, setting.strict)
     headers = headers_of(setting)
     if asked.stream:
         return scripted_stream(
@@ -72,21 +69,32 @@ def messages(request: Request, setting: Setting) -> Reply:
 
 def count_tokens(request: Request, setting: Setting) -> Reply:
     """POST /v1/messages/count_tokens."""
-    asked = read_messages(_checked(request, setting, counting=True))
+    version, beta = _version_and_beta(request)
+    body = _checked(request.body, version, beta, setting.strict, counting=True)
+    asked = read_messages(body)
     return plain(b'{"input_tokens":%d}' % max(1, asked.characters // 4), headers_of(setting))
 
 
-def _checked(request: Request, setting: Setting, *, counting: bool) -> dict[str, Any]:
+@remembered
+def _understand(body: bytes, version: str, beta: bool, defaults: Script, strict: bool) -> tuple[Asked, Script]:
+    asked = read_messages(_checked(body, version, beta, strict, counting=False))
+    return asked, decide(asked, defaults)
+
+
+def _version_and_beta(request: Request) -> tuple[str, bool]:
     version = request.headers.get(b"anthropic-version", b"").decode("latin-1")
     if not version:
         raise Rejected(400, "anthropic-version: header is required")
     if version not in VERSIONS:
         raise Rejected(400, f'anthropic-version: "{version}" is not a valid version')
-    body = read_object(request.body)
+    return version, b"anthropic-beta" in request.headers or "beta=true" in request.query
+
+
+def _checked(raw: bytes, version: str, beta: bool, strict: bool, *, counting: bool) -> dict[str, Any]:
+    body = read_object(raw)
     required(body, "model", str, "model: Field required")
     required(body, "messages", list, "messages: at least one message is required")
-    if setting.strict:
-        beta = b"anthropic-beta" in request.headers or "beta=true" in request.query
+    if strict:
         check_messages(body, version, beta=beta, counting=counting)
     return body
 
@@ -252,8 +260,8 @@ def _streamed_blocks(script: Script, setting: Setting) -> list[tuple[dict[str, A
     return blocks
 
 
-def headers_of(setting: Setting) -> Headers:
-    return ((b"request-id", b"req_%08d" % setting.number), *_RATE_LIMITS)
+def headers_of(setting: Setting) -> bytes:
+    return _HEADERS % setting.number
 
 
 def _error_object(error: Rejected, setting: Setting) -> bytes:

@@ -10,13 +10,12 @@ from typing import Any
 
 import msgspec
 
-from trio_gateway.simulator.decide import Asked, OfferedTool, decide
+from trio_gateway.simulator.decide import Asked, OfferedTool, decide, remembered
 from trio_gateway.simulator.embeddings import MAX_DIMENSIONS, vector
 from trio_gateway.simulator.reading import as_object, characters_of, is_base64, listed, read_object, required
 from trio_gateway.simulator.reply import (
     NDJSON,
     Frame,
-    Headers,
     Reply,
     Request,
     Setting,
@@ -31,7 +30,7 @@ _encode = msgspec.json.Encoder().encode
 DEFAULT_MODELS = ("llama4:latest", "qwen3:8b", "nomic-embed-text:latest")
 VERSION = "0.14.0"
 
-_NO_HEADERS: Headers = ()
+_NO_HEADERS = b""
 _THINK_LEVELS = frozenset({"low", "medium", "high", "max"})
 _DETAILS = {
     "parent_model": "",
@@ -51,8 +50,14 @@ class OllamaAsked(Asked, kw_only=True):
 
 def chat(request: Request, setting: Setting) -> Reply:
     """POST /api/chat."""
-    body = _read(request)
-    if setting.strict:
+    asked, script = _understand_chat(request.body, setting.script, setting.strict)
+    return _answer(asked, script, setting, in_message=True)
+
+
+@remembered
+def _understand_chat(raw: bytes, defaults: Script, strict: bool) -> tuple[OllamaAsked, Script]:
+    body = _read(raw)
+    if strict:
         _check_chat(body)
     messages = [message for message in listed(body.get("messages")) if isinstance(message, dict)]
     texts = [(message.get("role"), str(message.get("content") or "")) for message in messages]
@@ -64,12 +69,12 @@ def chat(request: Request, setting: Setting) -> Reply:
         loads=not messages,
         characters=sum(len(text) for _, text in texts) + characters_of([body.get("tools")]),
     )
-    return _answer(asked, setting, in_message=True)
+    return asked, decide(asked, defaults)
 
 
 def generate(request: Request, setting: Setting) -> Reply:
     """POST /api/generate."""
-    body = _read(request)
+    body = _read(request.body)
     prompt, system = body.get("prompt") or "", body.get("system") or ""
     if not isinstance(prompt, str) or not isinstance(system, str):
         raise _bad("json: cannot unmarshal array into Go struct field GenerateRequest.prompt of type string")
@@ -82,11 +87,11 @@ def generate(request: Request, setting: Setting) -> Reply:
         loads=not prompt,
         characters=len(prompt) + len(system),
     )
-    return _answer(asked, setting, in_message=False)
+    return _answer(asked, decide(asked, setting.script), setting, in_message=False)
 
 
-def _read(request: Request) -> dict[str, Any]:
-    body = read_object(request.body)
+def _read(raw: bytes) -> dict[str, Any]:
+    body = read_object(raw)
     required(body, "model", str, "model is required")
     return body
 
@@ -181,10 +186,9 @@ def _bad(message: str) -> Rejected:
     return Rejected(400, message)
 
 
-def _answer(asked: OllamaAsked, setting: Setting, *, in_message: bool) -> Reply:
+def _answer(asked: OllamaAsked, script: Script, setting: Setting, *, in_message: bool) -> Reply:
     if asked.loads:
         return _loaded(asked, setting, in_message=in_message)
-    script = decide(asked, setting.script)
     pen = _Pen(asked, script, setting, in_message=in_message)
     if asked.stream:
         return scripted_stream(script, NDJSON, _NO_HEADERS, pen.lines, lambda error: error_body(error) + b"\n")
@@ -282,7 +286,7 @@ def reject(error: Rejected, setting: Setting) -> Reply:
 
 def embed(request: Request, setting: Setting) -> Reply:
     """POST /api/embed."""
-    body = _read(request)
+    body = _read(request.body)
     texts = body.get("input", "")
     texts = [texts] if isinstance(texts, str) else texts
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
@@ -318,7 +322,7 @@ def tags(request: Request, setting: Setting) -> Reply:
 
 def show(request: Request, setting: Setting) -> Reply:
     """POST /api/show."""
-    name = _read(request)["model"]
+    name = _read(request.body)["model"]
     if name not in setting.models:
         raise Rejected(404, f"model '{name}' not found")
     answer = {

@@ -10,14 +10,13 @@ from typing import Any
 
 import msgspec
 
-from trio_gateway.simulator.decide import ANY, Asked, OfferedTool, decide
+from trio_gateway.simulator.decide import ANY, Asked, OfferedTool, decide, remembered
 from trio_gateway.simulator.embeddings import MAX_DIMENSIONS, packed_floats, vector
 from trio_gateway.simulator.openai_rules import check_chat
 from trio_gateway.simulator.reading import characters_of, read_object, required, text_of
 from trio_gateway.simulator.reply import (
     EVENT_STREAM,
     Frame,
-    Headers,
     Reply,
     Request,
     Setting,
@@ -40,12 +39,9 @@ _ERRORS = {
     429: ("rate_limit_error", "rate_limit_exceeded"),
     503: ("server_error", "overloaded"),
 }
-_RATE_LIMITS: Headers = (
-    (b"openai-version", b"2020-10-01"),
-    (b"openai-processing-ms", b"7"),
-    (b"x-ratelimit-limit-requests", b"10000"),
-    (b"x-ratelimit-remaining-requests", b"9999"),
-    (b"x-ratelimit-reset-requests", b"6ms"),
+_HEADERS = (
+    b"x-request-id: req_%08d\r\nopenai-version: 2020-10-01\r\nopenai-processing-ms: 7\r\n"
+    b"x-ratelimit-limit-requests: 10000\r\nx-ratelimit-remaining-requests: 9999\r\nx-ratelimit-reset-requests: 6ms\r\n"
 )
 
 
@@ -56,19 +52,24 @@ class ChatAsked(Asked, kw_only=True):
 
 def chat(request: Request, setting: Setting) -> Reply:
     """POST /v1/chat/completions."""
-    body = read_object(request.body)
-    required(body, "model", str, "you must provide a model parameter")
-    required(body, "messages", list, "Missing required parameter: 'messages'.")
-    if setting.strict:
-        check_chat(body)
-    asked = read_chat(body)
-    script = decide(asked, setting.script)
+    asked, script = _understand(request.body, setting.script, setting.strict)
     headers = headers_of(setting)
     if asked.stream:
         return scripted_stream(
             script, EVENT_STREAM, headers, lambda: _chunks(asked, script, setting), lambda error: _error_event(error)
         )
     return scripted_plain(script, headers, lambda: _completion(asked, script, setting), error_body)
+
+
+@remembered
+def _understand(body: bytes, defaults: Script, strict: bool) -> tuple[ChatAsked, Script]:
+    request = read_object(body)
+    required(request, "model", str, "you must provide a model parameter")
+    required(request, "messages", list, "Missing required parameter: 'messages'.")
+    if strict:
+        check_chat(request)
+    asked = read_chat(request)
+    return asked, decide(asked, defaults)
 
 
 def read_chat(body: dict[str, Any]) -> ChatAsked:
@@ -212,8 +213,8 @@ def ordered(by_call: list[list[bytes]], *, interleave: bool) -> list[bytes]:
     return [deltas[at] for at in range(longest) for deltas in by_call if at < len(deltas)]
 
 
-def headers_of(setting: Setting) -> Headers:
-    return ((b"x-request-id", b"req_%08d" % setting.number), *_RATE_LIMITS)
+def headers_of(setting: Setting) -> bytes:
+    return _HEADERS % setting.number
 
 
 def error_body(error: Rejected) -> bytes:
@@ -236,12 +237,9 @@ def reject(error: Rejected, setting: Setting) -> Reply:
     return plain(error_body(error), headers, status=error.status)
 
 
-def retry_headers(retry_after_s: float) -> Headers:
+def retry_headers(retry_after_s: float) -> bytes:
     """Return `retry-after` in whole seconds, rounded up, and the finer `retry-after-ms` that the SDKs prefer."""
-    return (
-        (b"retry-after", b"%d" % -(-retry_after_s // 1)),
-        (b"retry-after-ms", b"%d" % round(retry_after_s * 1000)),
-    )
+    return b"retry-after: %d\r\nretry-after-ms: %d\r\n" % (-(-retry_after_s // 1), round(retry_after_s * 1000))
 
 
 def models(request: Request, setting: Setting) -> Reply:

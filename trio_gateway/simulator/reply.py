@@ -12,8 +12,6 @@ from trio_gateway.simulator.script import Rejected, Script
 Frame = tuple[bytes, bool]
 """One event of a stream, framed, and whether it is a delta: deltas are what is paced and counted."""
 
-Headers = tuple[tuple[bytes, bytes], ...]
-
 JSON = b"application/json"
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 NDJSON = b"application/x-ndjson"
@@ -47,7 +45,8 @@ class Reply(msgspec.Struct, kw_only=True, gc=False):
 
     status: int = 200
     media_type: bytes = JSON
-    headers: Headers = ()
+    headers: bytes = b""
+    """Whole lines, each with its line end."""
     body: bytes | None = None
     promised_bytes: int = 0
     """The body's announced length: more than it has, where it breaks off."""
@@ -64,12 +63,12 @@ class Reply(msgspec.Struct, kw_only=True, gc=False):
         return bool(self.latency_s or self.first_wait_s or self.gap_s or self.ending != "end" or self.silent_headers)
 
 
-def plain(body: bytes, headers: Headers = (), *, status: int = 200) -> Reply:
+def plain(body: bytes, headers: bytes = b"", *, status: int = 200) -> Reply:
     return Reply(status=status, headers=headers, body=body, promised_bytes=len(body))
 
 
 def scripted_plain(
-    script: Script, headers: Headers, render: Callable[[], bytes], render_error: Callable[[Rejected], bytes]
+    script: Script, headers: bytes, render: Callable[[], bytes], render_error: Callable[[Rejected], bytes]
 ) -> Reply:
     """Return a plain answer, with the delays and the end that the script asks for. May raise Rejected."""
     if script.fail_how == "error":
@@ -95,7 +94,7 @@ def scripted_plain(
 def scripted_stream(
     script: Script,
     media_type: bytes,
-    headers: Headers,
+    headers: bytes,
     render: Callable[[], list[Frame]],
     render_error: Callable[[Rejected], bytes],
 ) -> Reply:
@@ -168,8 +167,7 @@ def head(reply: Reply, *, close: bool) -> bytes:
         if template is None:
             template = b"HTTP/1.1 %d Status\r\ncontent-type: %%b\r\ncontent-length: %%d\r\n" % reply.status
         start = template % (reply.media_type, reply.promised_bytes)
-    lines = b"".join([b"%b: %b\r\n" % pair for pair in reply.headers])
-    return start + lines + (b"connection: close\r\n\r\n" if close else b"\r\n")
+    return start + reply.headers + (b"connection: close\r\n\r\n" if close else b"\r\n")
 
 
 def chunk(data: bytes) -> bytes:

@@ -39,7 +39,7 @@ class ToolCall(msgspec.Struct, frozen=True):
     arguments: str = ""
 
 
-class Script(msgspec.Struct, frozen=True, kw_only=True):
+class Script(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """What to answer, and how. Times are in seconds.
 
     `fail_how`, after `fail_after` deltas of a stream (or in the middle of a plain body):
