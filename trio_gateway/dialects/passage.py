@@ -16,6 +16,7 @@ from trio_gateway.dialects.conversation import (
     End,
     Fail,
     Losses,
+    Open,
     Ping,
     Start,
     Usage,
@@ -102,15 +103,18 @@ class TranslatedStream:
     def _begins(self, events: list[AnswerEvent]) -> bool:
         """Hold the events; say whether the client is to see them now."""
         self._held += events
-        if all(type(event) in _UNSEEN for event in events):
-            return False
-        if self.error is not None and all(type(event) in _UNSEEN or type(event) is Fail for event in self._held):
+        if all(_is_unseen(event) or type(event) is Fail for event in self._held):
             return False
         self.begun = True
         return True
 
 
 _UNSEEN = frozenset({Start, Ping, UsageUpdate})
+
+
+def _is_unseen(event: AnswerEvent) -> bool:
+    """A text that has begun is nothing yet, and its first words follow at once; a call's name is something."""
+    return type(event) in _UNSEEN or (isinstance(event, Open) and event.kind in ("text", "reasoning"))
 
 
 SSE_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")

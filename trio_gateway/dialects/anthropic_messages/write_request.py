@@ -73,14 +73,15 @@ def encode_request(conversation: Conversation, model: str, capabilities: Capabil
 
 
 def _max_tokens(conversation: Conversation, capabilities: Capabilities, losses: Losses) -> int:
-    """Return the limit: Anthropic cannot do without one."""
+    """Return the limit: Anthropic cannot do without one.
+
+    A default in the place of none is no loss: nothing that the client wrote is left out.
+    """
     wanted, cap = conversation.max_output_tokens, capabilities.max_output_tokens
-    pointer = conversation.pointer("max_output_tokens")
     if wanted is None:
-        limit = capabilities.default_max_output_tokens
-        losses.append(Loss(pointer, f"the provider requires a limit: the answer is limited to {limit} tokens"))
-        return limit
+        return capabilities.default_max_output_tokens
     if cap is not None and wanted > cap:
+        pointer = conversation.pointer("max_output_tokens")
         losses.append(Loss(pointer, f"lowered to {cap}, the most that this model writes"))
         return cap
     return wanted
