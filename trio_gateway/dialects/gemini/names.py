@@ -1,7 +1,8 @@
 """Names of functions that Gemini takes, ids of calls that have none, and the way back: no table, each stands alone.
 
 A name is `[a-zA-Z_][a-zA-Z0-9_.:-]*` there; each character that does not fit is written `_xHEX_`. What already looks
-escaped is escaped once more, so that the mapping is injective; only a name that it gave is mapped back.
+escaped is escaped once more, so that the mapping is injective; only a name that it gave is mapped back. That is for
+what goes to Google and comes from there: a client that speaks Gemini has names that fit, and they are its own.
 
 Gemini has no tools that take free text. Such a tool is offered as a function with the single argument `input`, its
 name ending in a mark: a call of it can be told from a function's, and is unwrapped.

@@ -18,7 +18,6 @@ from trio_gateway.dialects.conversation import (
     ToolChoice,
 )
 from trio_gateway.dialects.gemini import shapes
-from trio_gateway.dialects.gemini.names import recognise_name
 from trio_gateway.dialects.gemini.read_contents import ContentsReader
 from trio_gateway.dialects.gemini.schemas import to_json_schema
 from trio_gateway.dialects.gemini.tokens import NAME
@@ -46,6 +45,12 @@ _POINTERS = {
     "service_tier": "/serviceTier",
 }
 
+_INTEGERS = {
+    "max_output_tokens": "maxOutputTokens",
+    "candidate_count": "candidateCount",
+    "seed": "seed",
+    "logprobs": "logprobs",
+}
 _TIERS = {"standard": "default", "unspecified": None}
 _MODES: dict[str, Literal["auto", "none", "required"]] = {"AUTO": "auto", "NONE": "none", "ANY": "required"}
 _JSON = "application/json"
@@ -148,10 +153,6 @@ class _Reader:
     def _function(self, declaration: wire_gemini.FunctionDeclaration, at: str) -> Tool:
         if not declaration.name:
             raise InvalidRequest("A function needs a name.", code="missing_value", pointer=f"{at}/name")
-        name, custom = recognise_name(declaration.name)
-        description = given(declaration.description)
-        if custom:
-            return Tool(name, "custom", at, description)
         parameters, subset = given_raw(declaration.parameters_json_schema), given_raw(declaration.parameters)
         if subset is not None:
             if parameters is not None:
@@ -161,11 +162,10 @@ class _Reader:
                     pointer=f"{at}/parameters",
                 )
             parameters = to_json_schema(subset, f"{at}/parameters")
-        return Tool(name, "function", at, description, parameters)
+        return Tool(declaration.name, "function", at, given(declaration.description), parameters)
 
     def _tool_choice(self, config: wire_gemini.FunctionCallingConfig) -> ToolChoice | None:
         mode, names = given(config.mode), given(config.allowed_function_names) or []
-        names = [recognise_name(name)[0] for name in names]
         if mode in (None, "MODE_UNSPECIFIED"):
             if names:
                 self._unread.append(Loss(f"{_CHOICE}/allowedFunctionNames", "says nothing without a mode"))
@@ -190,6 +190,12 @@ class _Reader:
     # -- generationConfig
 
     def _read_config(self, conversation: Conversation, config: wire_gemini.GenerationConfig) -> None:
+        for field in _INTEGERS:
+            value = getattr(config, field)
+            if isinstance(value, int) and not -(2**31) <= value < 2**31:
+                raise InvalidRequest(
+                    "A number of more than 32 bits.", code="invalid_value", pointer=f"{_CONFIG}/{_INTEGERS[field]}"
+                )
         conversation.max_output_tokens = given(config.max_output_tokens)
         conversation.temperature = given(config.temperature)
         conversation.top_p = given(config.top_p)
@@ -210,6 +216,8 @@ class _Reader:
     def _top_k(self, top_k: float | None) -> int | None:
         if top_k is None:
             return None
+        if not abs(top_k) < 2**31:
+            raise InvalidRequest("topK is out of range.", code="invalid_value", pointer=f"{_CONFIG}/topK")
         if top_k != int(top_k):
             self._unread.append(Loss(f"{_CONFIG}/topK", "other formats take whole numbers only"))
         return int(top_k)

@@ -80,11 +80,13 @@ class Body(msgspec.Struct, frozen=True):
 def read(body: bytes) -> Body:
     """Raises InvalidRequest."""
     try:
+        check_text(body)
         return Body(_narrow.decode(body), [], {}, {})
     except BAD_BODY:
         pass  # something to report, to rename or to refuse
     normaliser = Normaliser(REQUEST)
     try:
+        check_text(body)
         normal = normaliser.object(Raw(body), wire_gemini.GenerateContentRequest, "", "")
         request = wire_gemini.request_decoder.decode(normal)
     except BAD_BODY as error:
@@ -93,8 +95,15 @@ def read(body: bytes) -> Body:
     return Body(request, normaliser.losses, normaliser.opaque, normaliser.spelled)
 
 
+def check_text(body: bytes) -> None:
+    """Raise UnicodeDecodeError for bytes that are no text: msgspec does not look inside what stays Raw."""
+    if not body.isascii():
+        body.decode()
+
+
 def read_chunk(frame: bytes) -> tuple[wire_gemini.GenerateContentResponse, Normaliser | None]:
     """Read an answer, or a chunk of one, and where it is out of the ordinary, what is so. Raises BAD_BODY."""
+    check_text(frame)
     try:
         return _narrow_answer.decode(frame), None
     except BAD_BODY:

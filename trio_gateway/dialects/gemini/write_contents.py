@@ -41,7 +41,8 @@ SKIP_SIGNATURE = "skip_thought_signature_validator"
 
 _EMPTY = Raw(b"{}")
 _INT_EXACT = 2**53
-_long_digits = re.compile(rb"[0-9]{16}").search
+_INT_MAX = 2**1000  # near the end of a double's range
+_long_digits = re.compile(rb"[0-9]{16}|[eE][+-]?[0-9]{3}").search
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode = msgspec.json.Decoder().decode
 
@@ -62,14 +63,19 @@ def has_inexact_integer(arguments: bytes) -> bool:
     """Return whether a number in `arguments` changes when it becomes a double, as Google keeps numbers."""
     if _long_digits(arguments) is None:
         return False
-    found = [_decode(arguments)]
+    try:
+        found = [_decode(arguments)]
+    except BAD_BODY:  # a number that no double can be
+        return True
     while found:
         value = found.pop()
         if isinstance(value, dict):
             found += value.values()
         elif isinstance(value, list):
             found += value
-        elif isinstance(value, int) and abs(value) > _INT_EXACT and int(float(value)) != value:
+        elif (
+            isinstance(value, int) and abs(value) > _INT_EXACT and (abs(value) > _INT_MAX or int(float(value)) != value)
+        ):
             return True
     return False
 
@@ -268,6 +274,10 @@ class ContentsWriter:
             self._lose(part.at, "Gemini has no cache marks")
         if part.item_id is not None:
             self._lose(part.at, "Gemini's calls have one id only")
+        if part.custom:
+            self._lose(part.at, "a call with free text becomes one with the argument input")
+        elif name != part.name:
+            self._lose(part.at, f"the function is called {name}")
         args = wrap(part.arguments) if part.custom else self._arguments(part)
         return wire_gemini.Part(
             function_call=wire_gemini.FunctionCall(wire_id(part.id), name, args),
