@@ -135,21 +135,21 @@ class _Brotli:
     def __init__(self, brotli: Any) -> None:
         self._decompressor = brotli.Decompressor()
         self._error: type[Exception] = brotli.error
+        self.holds_more = False
 
     @property
     def ended(self) -> bool:
         return bool(self._decompressor.is_finished())
 
-    @property
-    def holds_more(self) -> bool:
-        return not self._decompressor.is_finished() and not self._decompressor.can_accept_more_data()
-
     def inflate(self, data: bytes, bytes_max: int) -> bytes:
         try:
             # The library may pass the bound by its last block: it doubles a buffer until it is at least this large.
-            piece: bytes = self._decompressor.process(data, output_buffer_limit=bytes_max // 2)
+            limit = bytes_max // 2
+            piece: bytes = self._decompressor.process(data, output_buffer_limit=limit)
         except self._error as error:
             raise CodingError("its encoded body is malformed") from error
+        # It would accept more data as soon as it has read all of these, however much of them is still to be given.
+        self.holds_more = not self.ended and (len(piece) >= limit or not self._decompressor.can_accept_more_data())
         return piece
 
 
