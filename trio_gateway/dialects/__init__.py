@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Protocol, cast
 
 from trio_gateway.dialects.capabilities import Capabilities
@@ -88,6 +89,7 @@ class Dialect(Protocol):
         """Read a provider's error. Header names are lower-case. Never raises; a body that is no JSON is quoted."""
 
 
+@cache
 def dialect(name: str) -> Dialect:
     """Return the dialect called `name`; KeyError for an unknown one."""
     return cast(Dialect, importlib.import_module(_MODULES[name]))
