@@ -68,6 +68,42 @@ BODIES: dict[str, dict[str, Any]] = {
         "stream": True,
     },
     "/v1/messages/count_tokens": {"model": "m", "messages": [{"role": "user", "content": "x"}]},
+    "/v1/responses": {
+        "model": "m",
+        "instructions": "s",
+        "input": [
+            {"role": "user", "content": [{"type": "input_text", "text": "x"}]},
+            {"type": "reasoning", "id": "r", "summary": []},
+            {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "a", "output": [{"type": "input_text", "text": "r"}]},
+        ],
+        "tools": [{"type": "function", "name": "f", "parameters": {}}],
+        "tool_choice": {"type": "function", "name": "f"},
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": {}}},
+        "max_output_tokens": 20,
+        "stream": True,
+    },
+    "/v1beta/models/gemini-3-pro:streamGenerateContent": {
+        "contents": [
+            {"role": "user", "parts": [{"text": "x"}, {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]},
+            {
+                "role": "model",
+                "parts": [{"functionCall": {"name": "f"}, "thoughtSignature": "c2ltdWxhdGVkLXRob3VnaHQt"}],
+            },
+            {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": "r"}}}]},
+        ],
+        "systemInstruction": {"parts": [{"text": "s"}]},
+        "tools": [{"functionDeclarations": [{"name": "f", "parameters": {"type": "OBJECT", "properties": {"a": {}}}}]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["f"]}},
+        "generationConfig": {
+            "responseMimeType": "application/json",
+            "responseSchema": {"type": "STRING"},
+            "stopSequences": ["a"],
+            "thinkingConfig": {"thinkingLevel": "LOW"},
+        },
+    },
+    "/v1beta/models/m:countTokens": {"contents": [{"parts": [{"text": "x"}]}]},
+    "/v1beta/models/m:embedContent": {"content": {"parts": [{"text": "x"}]}, "outputDimensionality": 3},
     "/api/chat": {
         "model": "m",
         "messages": [

@@ -60,7 +60,7 @@ def messages(request: Request, setting: Setting) -> Reply:
             EVENT_STREAM,
             headers,
             lambda: _events(asked, script, setting),
-            lambda error: _event(b"error", _error_object(error, setting)),
+            lambda error, _: _event(b"error", _error_object(error, setting)),
         )
     return scripted_plain(
         script, headers, lambda: _message(asked, script, setting), lambda error: _error_object(error, setting)

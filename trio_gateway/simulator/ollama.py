@@ -191,7 +191,7 @@ def _answer(asked: OllamaAsked, script: Script, setting: Setting, *, in_message:
         return _loaded(asked, setting, in_message=in_message)
     pen = _Pen(asked, script, setting, in_message=in_message)
     if asked.stream:
-        return scripted_stream(script, NDJSON, _NO_HEADERS, pen.lines, lambda error: error_body(error) + b"\n")
+        return scripted_stream(script, NDJSON, _NO_HEADERS, pen.lines, lambda error, _: error_body(error) + b"\n")
     return scripted_plain(script, _NO_HEADERS, pen.whole, error_body)
 
 

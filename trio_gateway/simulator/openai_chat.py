@@ -6,7 +6,7 @@ Sources: OpenAI's API reference and its recorded traffic (2026-08).
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -45,6 +45,9 @@ _HEADERS = (
 )
 
 
+Delta = TypeVar("Delta")
+
+
 class ChatAsked(Asked, kw_only=True):
     include_usage: bool = False
     answers: int = 1
@@ -55,9 +58,7 @@ def chat(request: Request, setting: Setting) -> Reply:
     asked, script = _understand(request.body, setting.script, setting.strict)
     headers = headers_of(setting)
     if asked.stream:
-        return scripted_stream(
-            script, EVENT_STREAM, headers, lambda: _chunks(asked, script, setting), lambda error: _error_event(error)
-        )
+        return scripted_stream(script, EVENT_STREAM, headers, lambda: _chunks(asked, script, setting), _error_event)
     return scripted_plain(script, headers, lambda: _completion(asked, script, setting), error_body)
 
 
@@ -205,7 +206,7 @@ def _deltas(script: Script, setting: Setting) -> list[bytes]:
     return deltas + ordered(by_call, interleave=script.interleave)
 
 
-def ordered(by_call: list[list[bytes]], *, interleave: bool) -> list[bytes]:
+def ordered(by_call: list[list[Delta]], *, interleave: bool) -> list[Delta]:
     """Return the deltas of all calls: one call after the other, or in turns."""
     if not interleave:
         return [delta for deltas in by_call for delta in deltas]
@@ -225,7 +226,7 @@ def error_body(error: Rejected) -> bytes:
     return _encode({"error": {"message": error.message, "type": kind, "param": error.param, "code": code}})
 
 
-def _error_event(error: Rejected) -> bytes:
+def _error_event(error: Rejected, _: int) -> bytes:
     return b"data: %b\n\n" % error_body(error)
 
 

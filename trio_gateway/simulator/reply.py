@@ -96,18 +96,21 @@ def scripted_stream(
     media_type: bytes,
     headers: bytes,
     render: Callable[[], list[Frame]],
-    render_error: Callable[[Rejected], bytes],
+    render_error: Callable[[Rejected, int], bytes],
 ) -> Reply:
-    """Return a stream, with the pace and the end that the script asks for. `render_error` frames an error event."""
+    """Return a stream, with the pace and the end that the script asks for. `render_error` frames an error event.
+
+    It is told how many events went before.
+    """
     ending = "end"
     if script.error_in_200:
-        frames = [(render_error(failure(script)), False)]
+        frames = [(render_error(failure(script), 0), False)]
     elif script.silence == "body":
         frames, ending = [], "silence"
     elif script.fail_how:
         frames = _up_to(render(), script.fail_after)
         if script.fail_how == "error":
-            frames.append((render_error(failure(script)), False))
+            frames.append((render_error(failure(script), len(frames)), False))
         else:
             ending = script.fail_how
     else:
@@ -134,6 +137,9 @@ def _up_to(frames: list[Frame], deltas: int) -> list[Frame]:
             seen += 1
     return frames[:-1]
 
+
+Endpoint = Callable[[Request, Setting], Reply]
+"""What answers one path; it raises Rejected for what it refuses."""
 
 _REASONS = {
     200: b"OK",

@@ -7,12 +7,10 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from trio_gateway.simulator import anthropic, ollama, openai_chat
+from trio_gateway.simulator import anthropic, gemini, ollama, openai_chat, openai_responses
 from trio_gateway.simulator.config import SimulatorConfig
-from trio_gateway.simulator.reply import Reply, Request, Setting
+from trio_gateway.simulator.reply import Endpoint, Reply, Request, Setting
 from trio_gateway.simulator.script import Rejected
-
-Endpoint = Callable[[Request, Setting], Reply]
 
 
 class Provider(msgspec.Struct, frozen=True):
@@ -28,6 +26,7 @@ class Provider(msgspec.Struct, frozen=True):
 
 _OPENAI: dict[tuple[str, str], Endpoint] = {
     ("POST", "/v1/chat/completions"): openai_chat.chat,
+    ("POST", "/v1/responses"): openai_responses.responses,
     ("POST", "/v1/embeddings"): openai_chat.embeddings,
     ("GET", "/v1/models"): openai_chat.models,
 }
@@ -81,6 +80,14 @@ _ALL = (
         lambda request: b"anthropic-version" in request.headers,
         _anthropic_key,
         anthropic.reject,
+    ),
+    Provider(
+        "gemini",
+        gemini.DEFAULT_MODELS,
+        gemini.find,
+        lambda request: b"x-goog-api-key" in request.headers or "key=" in request.query,
+        _gemini_key,
+        gemini.reject,
     ),
     Provider("openai", openai_chat.DEFAULT_MODELS, _in_table(_OPENAI), lambda _: True, _bearer, openai_chat.reject),
     Provider("ollama", ollama.DEFAULT_MODELS, _in_table(_OLLAMA), lambda _: True, _bearer, ollama.reject),
