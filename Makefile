@@ -33,7 +33,7 @@ lock: $(VENV)/.dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q --upgrade \
 		pyproject.toml --group build -o requirements/run.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q --upgrade \
-		-c requirements/run.txt pyproject.toml --group build --group test --group lint -o requirements/dev.txt
+		-c requirements/run.txt pyproject.toml --group build --group test --group lint --group bench -o requirements/dev.txt
 
 # What the gateway needs, and what building it needs; every download is checked against its hash.
 $(VENV)/.run: requirements/run.txt pyproject.toml

@@ -86,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--chunks", metavar="N", type=_count, help="events in a streamed answer")
     simulate.add_argument("--gap-ms", metavar="X", type=_duration, default=0.0, help="between two events (0)")
 
+    simulate.add_argument("--coalesce", action="store_true", help="a stream without gaps leaves in one write")
+
     demo = _command(commands, "demo", "simulated providers and a gateway in front", "trio-gateway demo --once")
     demo.add_argument("--once", action="store_true", help="stop after showing, instead of staying up until Ctrl-C")
     demo.add_argument("--bind", metavar="HOST:PORT", default="127.0.0.1:18789", help="(127.0.0.1:18789)")

@@ -23,6 +23,7 @@ def simulate(options: argparse.Namespace) -> int:
         latency_s=options.latency,
         chunks=options.chunks,
         gap_s=options.gap_ms / 1000,
+        coalesce=options.coalesce,
     )
     try:
         run(config, _tell)
