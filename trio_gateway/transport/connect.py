@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 import ssl
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -106,7 +108,13 @@ def _reason(error: OSError) -> str:
     """Say why in the system's words; trio keeps one error for each address it tried, as the cause."""
     cause = error.__cause__
     errors = cause.exceptions if isinstance(cause, ExceptionGroup) else [error]
-    return "; ".join(dict.fromkeys(str(getattr(one, "strerror", None) or one) for one in errors))
+    return "; ".join(dict.fromkeys(map(_words, errors)))
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)  # not its own text, which repeats the address
+    return str(getattr(error, "strerror", None) or error)
 
 
 def tls_reason(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import AsyncIterator
 
 import httpx
@@ -23,15 +24,21 @@ _UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, http
 
 def httpx_transport(settings: UpstreamSettings) -> httpx.AsyncHTTPTransport:
     """Return httpx's own transport. Its pool has no bound, since it loses places to cancellation: `Slots` bound it."""
-    tls = tls_context(settings)
+    if settings.http2 and importlib.util.find_spec("h2") is None:
+        raise ConfigError(["http2: install httpx[http2]"])
     limits = httpx.Limits(
         max_connections=None, max_keepalive_connections=settings.idle_max, keepalive_expiry=settings.idle_s
     )
     try:
-        proxy = None if settings.proxy is None else httpx.Proxy(settings.proxy, ssl_context=tls)
-        return httpx.AsyncHTTPTransport(verify=tls, http2=settings.http2, limits=limits, proxy=proxy, trust_env=False)
-    except ImportError:
-        raise ConfigError(["http2: install httpx[http2]"]) from None
+        return httpx.AsyncHTTPTransport(
+            verify=tls_context(settings),
+            http2=settings.http2,
+            limits=limits,
+            # Over TLS to the proxy itself httpx trusts the public authorities and shows no certificate: those of the
+            # settings are for the upstream.
+            proxy=settings.proxy,
+            trust_env=False,
+        )
     except (ValueError, httpx.InvalidURL):
         # Their words may quote the URL, and the password in it.
         raise ConfigError(["proxy: must be a URL that begins with http:// or https://"]) from None
@@ -44,6 +51,7 @@ class HttpxOpener:
         self._origin = origin
         self._url = httpx.URL(scheme=origin.scheme, host=origin.host, port=origin.port)
         self._timeout = {"connect": settings.connect_s}
+        self._by_proxy = settings.proxy is not None
         self._transport = transport
 
     def __repr__(self) -> str:
@@ -61,10 +69,13 @@ class HttpxOpener:
             self._url,
             headers=headers,
             content=body,
-            # The target apart, for httpx's URL would normalise it.
-            extensions={"timeout": self._timeout, "target": target},
+            extensions={"timeout": self._timeout},
         )
         request.url = self._url.copy_with(raw_path=target)
+        if not self._by_proxy:
+            # The URL percent-encodes a little more than it must: this is the target to the byte. Not for a proxy, which
+            # is to be sent the whole URL.
+            request.extensions["target"] = target
         try:
             response = await self._transport.handle_async_request(request)
         except _UNREACHABLE as error:
