@@ -36,9 +36,24 @@ def test_a_name_is_legal_and_comes_back(name: str, custom: bool) -> None:
     assert recognise_name(carried) == (name, custom)
 
 
-@pytest.mark.parametrize("name", ["get_weather", "a.b:c-d", "_x", "x_y"])
+@given(NAMES | st.from_regex(r"[a-z_](_x|x0_|-x0_|[0-9A-F]{2}_|5F_|[.:-])*", fullmatch=True))
+@example("_x5F_x31_")
+@example("f-x0_-x0_")
+@example("-x0_")
+def test_a_client_s_own_legal_name_comes_back(name: str) -> None:
+    if LEGAL.match(name):
+        original, custom = recognise_name(name)
+        assert carry_name(original, custom=custom) == name
+
+
+@pytest.mark.parametrize("name", ["get_weather", "a.b:c-d", "_x", "x_y", "_x41_"])
 def test_a_legal_name_is_left_as_it_is(name: str) -> None:
     assert carry_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["_x5F" * 5000 + "_", "f" + "-x0_" * 5000, "_x5F_" * 100 + "x41_", "a" + "-x0_" * 100])
+def test_a_name_that_is_all_escapes_is_no_trouble(name: str) -> None:
+    recognise_name(carry_name(name))
 
 
 def test_an_empty_name_is_refused_with_its_pointer() -> None:

@@ -30,7 +30,7 @@ from trio_gateway.dialects.conversation import (
 )
 from trio_gateway.dialects.gemini.chunks import ChunkReader
 from trio_gateway.dialects.gemini.frames import FrameDecoder, ObjectSplitter
-from trio_gateway.dialects.gemini.names import wire_id, wrap
+from trio_gateway.dialects.gemini.names import carry_name, wire_id, wrap
 from trio_gateway.dialects.gemini.outcome import MALFORMED_CALL, write_logprobs, write_stop, write_time, write_usage
 from trio_gateway.dialects.gemini.tokens import NAME, carry
 from trio_gateway.dialects.gemini.write_contents import object_of
@@ -196,5 +196,5 @@ def write_call(part: ToolCall, at: str, losses: Losses) -> wire_gemini.Part | No
     if args is None:
         losses.append(Loss(at, "the arguments are no JSON object: the call is left out"))
         return None
-    call = wire_gemini.FunctionCall(wire_id(part.id), part.name, args)
+    call = wire_gemini.FunctionCall(wire_id(part.id), carry_name(part.name or "_", custom=part.custom), args)
     return wire_gemini.Part(function_call=call, thought_signature=carry(part.token) if part.token else UNSET)

@@ -1,8 +1,8 @@
 """Names of functions that Gemini takes, ids of calls that have none, and the way back: no table, each stands alone.
 
-A name is `[a-zA-Z_][a-zA-Z0-9_.:-]*` there; each character that does not fit is written `_xHEX_`. What already looks
-escaped is escaped once more, so that the mapping is injective; only a name that it gave is mapped back. That is for
-what goes to Google and comes from there: a client that speaks Gemini has names that fit, and they are its own.
+A name is `[a-zA-Z_][a-zA-Z0-9_.:-]*` there; each character that does not fit is written `_xHEX_`, and so is what would
+look as if it had been. That pairs every name with one that is legal, each with another, so that a client's own legal
+names too come through unchanged, both ways.
 
 Gemini has no tools that take free text. Such a tool is offered as a function with the single argument `input`, its
 name ending in a mark: a call of it can be told from a function's, and is unwrapped.
@@ -24,6 +24,7 @@ from trio_gateway.errors import InvalidRequest
 FREE_TEXT_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
 
 _CUSTOM_MARK = "-x0_"
+_MAX_LENGTH = 512  # Google's limit is far below; it bounds the recursion of what is escaped again and again
 _LEGAL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]*\Z").match
 _ILLEGAL = re.compile(r"\A[0-9.:-]|[^a-zA-Z0-9_.:-]|_(?=x[0-9A-F]{1,6}[^a-zA-Z0-9])|-(?=x0_\Z)")
 _ESCAPED = re.compile(r"_x([0-9A-F]{1,6})_")
@@ -39,7 +40,7 @@ _decode_wrapped = msgspec.json.Decoder(_Wrapped).decode
 
 def carry_name(name: str, at: str = "", *, custom: bool = False) -> str:
     """Return a function's name as Gemini takes it. Raises InvalidRequest, pointing at `at`, for an empty one."""
-    if not _LEGAL(name) or "_x" in name or name.endswith(_CUSTOM_MARK):
+    if not _LEGAL(name) or recognise_name(name) != (name, False):
         if not name:
             raise InvalidRequest("A function needs a name.", code="invalid_value", pointer=at)
         name = _ILLEGAL.sub(_escape, name)
@@ -48,11 +49,18 @@ def carry_name(name: str, at: str = "", *, custom: bool = False) -> str:
 
 def recognise_name(name: str) -> tuple[str, bool]:
     """Return the name that `carry_name` was given, and whether the tool takes free text."""
-    if "_x" not in name and not name.endswith(_CUSTOM_MARK):
+    if len(name) > _MAX_LENGTH:
         return name, False
-    custom = name.endswith(_CUSTOM_MARK) and len(name) > len(_CUSTOM_MARK)
-    original = _ESCAPED.sub(_unescape, name[: -len(_CUSTOM_MARK)] if custom else name)
-    return (original, custom) if original and carry_name(original, custom=custom) == name else (name, False)
+    if name.endswith(_CUSTOM_MARK):
+        base = name[: -len(_CUSTOM_MARK)]
+        original, custom = recognise_name(base)
+        return (original, True) if original and not custom else (name, False)
+    original = _ESCAPED.sub(_unescape, name) if "_x" in name else name
+    if original == name:
+        return name, False
+    # Ours only where there was a need, and where it is what we would write.
+    needed = bool(original) and (not _LEGAL(original) or recognise_name(original) != (original, False))
+    return (original, False) if needed and _ILLEGAL.sub(_escape, original) == name else (name, False)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -22,7 +22,7 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.gemini.media import read_blob, read_file_data
-from trio_gateway.dialects.gemini.names import synthesise_id
+from trio_gateway.dialects.gemini.names import recognise_name, synthesise_id, unwrap
 from trio_gateway.dialects.gemini.results import read_parts
 from trio_gateway.dialects.gemini.tokens import NAME, recognise
 from trio_gateway.errors import InvalidRequest
@@ -36,6 +36,7 @@ class _Call(msgspec.Struct):
     name: str
     id: str
     has_id: bool  # on the wire
+    custom: bool
 
 
 class ContentsReader:
@@ -172,13 +173,15 @@ class ContentsReader:
         if not raw.startswith(b"{"):
             raise InvalidRequest("args is an object.", code="invalid_value", pointer=f"{at}/functionCall/args")
         id_ = call.id or synthesise_id(where, place)
-        self._calls.append(_Call(call.name, id_, bool(call.id)))
+        name, custom = recognise_name(call.name)
+        self._calls.append(_Call(name, id_, bool(call.id), custom))
+        arguments = raw.decode()
         token = recognise(part.thought_signature)[0] if part.thought_signature else None
-        return ToolCall(id_, call.name, raw.decode(), at, token=token)
+        return ToolCall(id_, name, unwrap(arguments) if custom else arguments, at, custom, token)
 
     def _result(self, response: wire_gemini.FunctionResponse, at: str, where: str, place: int) -> ToolResult:
         inner = f"{at}/functionResponse"
-        name = response.name or None
+        name = recognise_name(response.name)[0] if response.name else None
         call = self._take(response.id or None, name)
         if call is None and not response.id and not name:
             raise InvalidRequest("A response needs a name or an id.", code="missing_value", pointer=f"{inner}/name")
@@ -186,7 +189,7 @@ class ContentsReader:
             self._unread.append(Loss(f"{inner}/id", "the call has no id: they are paired by name and order"))
         parts, is_error = read_parts(response, inner, self._unread)
         id_ = call.id if call else response.id or synthesise_id(where, place)
-        return ToolResult(id_, parts, at, name, is_error)
+        return ToolResult(id_, parts, at, name, is_error, custom=call is not None and call.custom)
 
     def _take(self, id_: str | None, name: str | None) -> _Call | None:
         """Return the call that a response answers, which then waits no longer: by id, else by name and order."""

@@ -18,6 +18,7 @@ from trio_gateway.dialects.conversation import (
     ToolChoice,
 )
 from trio_gateway.dialects.gemini import shapes
+from trio_gateway.dialects.gemini.names import recognise_name
 from trio_gateway.dialects.gemini.read_contents import ContentsReader
 from trio_gateway.dialects.gemini.schemas import to_json_schema
 from trio_gateway.dialects.gemini.tokens import NAME
@@ -153,6 +154,9 @@ class _Reader:
     def _function(self, declaration: wire_gemini.FunctionDeclaration, at: str) -> Tool:
         if not declaration.name:
             raise InvalidRequest("A function needs a name.", code="missing_value", pointer=f"{at}/name")
+        name, custom = recognise_name(declaration.name)
+        if custom:
+            return Tool(name, "custom", at, given(declaration.description))
         parameters, subset = given_raw(declaration.parameters_json_schema), given_raw(declaration.parameters)
         if subset is not None:
             if parameters is not None:
@@ -162,10 +166,11 @@ class _Reader:
                     pointer=f"{at}/parameters",
                 )
             parameters = to_json_schema(subset, f"{at}/parameters")
-        return Tool(declaration.name, "function", at, given(declaration.description), parameters)
+        return Tool(name, "function", at, given(declaration.description), parameters)
 
     def _tool_choice(self, config: wire_gemini.FunctionCallingConfig) -> ToolChoice | None:
-        mode, names = given(config.mode), given(config.allowed_function_names) or []
+        mode = given(config.mode)
+        names = [recognise_name(name)[0] for name in given(config.allowed_function_names) or ()]
         if mode in (None, "MODE_UNSPECIFIED"):
             if names:
                 self._unread.append(Loss(f"{_CHOICE}/allowedFunctionNames", "says nothing without a mode"))

@@ -107,7 +107,5 @@ def write_result(result: ToolResult, can: Capabilities, losses: Losses) -> wire_
         losses.append(Loss(result.at, "the text comes before the media"))
     if result.cache is not None:
         losses.append(Loss(result.at, "Gemini has no cache marks"))
-    if result.custom:
-        losses.append(Loss(result.at, "the result of a tool that takes free text becomes a function's"))
     response = write_response("\n".join(texts) if texts else None, result.is_error)
     return wire_gemini.FunctionResponse(response=response, parts=media or UNSET)

@@ -183,6 +183,8 @@ class ContentsWriter:
             self._lose(turn.at, "joined with the turn before it: Gemini takes calls only after the user's content")
             last.parts = [*(last.parts or ()), *parts]
         else:
+            if last is not None and last.role == "model":
+                self._lose(turn.at, "Gemini reads it as one with the turn before it")
             self.contents.append(wire_gemini.Content(parts, "model"))
         self._calls = calls
 
@@ -274,10 +276,6 @@ class ContentsWriter:
             self._lose(part.at, "Gemini has no cache marks")
         if part.item_id is not None:
             self._lose(part.at, "Gemini's calls have one id only")
-        if part.custom:
-            self._lose(part.at, "a call with free text becomes one with the argument input")
-        elif name != part.name:
-            self._lose(part.at, f"the function is called {name}")
         args = wrap(part.arguments) if part.custom else self._arguments(part)
         return wire_gemini.Part(
             function_call=wire_gemini.FunctionCall(wire_id(part.id), name, args),

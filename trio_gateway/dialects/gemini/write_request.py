@@ -138,11 +138,8 @@ class _Writer:
             parameters = FREE_TEXT_SCHEMA
         elif parameters is not None and bytes(parameters) == b"null":
             parameters = None
-        name = carry_name(tool.name, tool.at, custom=tool.kind == "custom")
-        if name != tool.name:
-            self.losses.append(Loss(tool.at, f"the function is called {name}"))
         return wire_gemini.FunctionDeclaration(
-            name,
+            carry_name(tool.name, tool.at, custom=tool.kind == "custom"),
             UNSET if tool.description is None else tool.description,
             parameters_json_schema=UNSET if parameters is None else parameters,
         )
