@@ -93,8 +93,11 @@ class ItemWriter:
     # ------------------------------------------------------------------------------------- assistant
 
     def _assistant(self, turn: Turn) -> None:
+        if not turn.parts:
+            self.losses.append(Loss(turn.at, "the assistant says nothing in it"))
+            return
         phase = turn.phase
-        spoken = not turn.parts or any(type(part) in (Text, Refusal) for part in turn.parts)
+        spoken = any(type(part) in (Text, Refusal) for part in turn.parts)
         if phase is not None and (phase not in _PHASES or not spoken):
             self.losses.append(Loss(f"{turn.at}/phase", "a phase is a message's, commentary or final_answer"))
             phase = None
@@ -102,8 +105,6 @@ class ItemWriter:
         for part in turn.parts:
             self._output(part)
         self._end_message()
-        if not turn.parts:
-            self._write(wire.Message("assistant", [], phase=phase), "message")
         if self._turn is not turn:
             self._last_phase, self._last_spoke = phase, spoken
 

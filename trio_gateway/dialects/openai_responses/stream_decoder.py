@@ -2,10 +2,10 @@
 
 What an event belongs to is told by `output_index`, and within a message by `content_index`: ids change between events
 behind some proxies. Deltas count; what a `.done` event holds beyond them is the missing rest, and of an item that was
-never begun all of it. A part is opened by its first payload, so that empty ones are none; a call by its name.
+never begun all of it. A part is opened by its first payload, so that empty ones are none, or when a later one is
+opened before it is done, so that they keep their order; a call is opened when its name is known.
 
-    item      _item[type]       what to do when it is added, and when it is done
-    event     _EVENTS[type]     everything else; unknown types are skipped
+What to do with an event stands in _EVENTS, by its type; unknown types are skipped.
 """
 
 from __future__ import annotations
@@ -70,14 +70,15 @@ class _Part:
 class AnswerDecoder:
     """See `dialects.AnswerDecoder`."""
 
-    __slots__ = ("_ended", "_events", "_has_calls", "_has_refusal", "_items_done", "_next_key", "_parts", "_seen",
-                 "_sse", "_started", "_thought_ids", "losses")  # fmt: skip
+    __slots__ = ("_announced", "_ended", "_events", "_has_calls", "_has_refusal", "_items_done", "_next_key", "_parts",
+                 "_seen", "_sse", "_started", "_thought_ids", "losses")  # fmt: skip
 
     def __init__(self) -> None:
         self.losses: Losses = []
         self._sse = SseDecoder()
         self._events: list[AnswerEvent] = []
         self._parts: dict[tuple[int, int], _Part] = {}  # by output_index and content_index; open ones
+        self._announced: dict[tuple[int, int], tuple[Kind, str]] = {}  # begun, and without a payload so far
         self._items_done: set[int] = set()
         self._thought_ids: dict[int, str] = {}  # by output_index
         self._seen = False  # an item
@@ -196,10 +197,21 @@ class AnswerDecoder:
         item = wire.item_head_decoder.decode(event.item)
         if item.type == "reasoning" and item.id is not None:
             self._thought_ids[index] = item.id
+            self._announced[index, 0] = ("reasoning", item.id)
         elif item.type in CALLS:
             call = wire.output_item_decoder.decode(event.item)
             if call.name:
                 self._call(index, call, item.type)
+
+    def _on_content_added(self, event: wire.StreamEvent) -> None:
+        place = (event.output_index or 0, event.content_index or 0)
+        if type(event.part) is msgspec.Raw and event.part != _NULL and place not in self._parts:
+            kind = _CONTENT.get(wire.item_head_decoder.decode(event.part).type or "")
+            if kind is not None and place[0] not in self._items_done:
+                self._announced[place] = (kind, "")
+
+    def _on_content_done(self, event: wire.StreamEvent) -> None:
+        self._announced.pop((event.output_index or 0, event.content_index or 0), None)
 
     def _on_item_done(self, event: wire.StreamEvent) -> None:
         self._seen = True
@@ -211,6 +223,8 @@ class AnswerDecoder:
         if index in self._items_done:
             return
         self._items_done.add(index)
+        for place in [place for place in self._announced if place[0] == index]:
+            del self._announced[place]
         kind = wire.item_head_decoder.decode(raw).type or "message"
         if kind == "message":
             self._finish_message(index, wire.output_item_decoder.decode(raw))
@@ -276,6 +290,8 @@ class AnswerDecoder:
         self._events.append(Sign(part.key, token))
 
     def _opaque(self, part: Opaque) -> None:
+        for place in list(self._announced):
+            self._begin(place, *self._announced.pop(place))
         key = self._next_key
         self._next_key += 1
         self._events += (Open(key, "opaque", tag=part.tag, raw=part.raw, dialect=ME), Close(key))
@@ -284,11 +300,19 @@ class AnswerDecoder:
 
     def _open(self, index: int, position: int, kind: Kind, id_: str = "", name: str = "") -> _Part:
         self._seen = True
+        self._announced.pop((index, position), None)
+        if self._announced:
+            earlier = [place for place in self._announced if place < (index, position)]
+            for place in earlier:
+                self._begin(place, *self._announced.pop(place))
+        return self._begin((index, position), kind, id_, name)
+
+    def _begin(self, place: tuple[int, int], kind: Kind, id_: str, name: str = "") -> _Part:
         key = self._next_key
         self._next_key += 1
         if kind == "refusal":
             self._has_refusal = True
-        self._parts[index, position] = part = _Part(key)
+        self._parts[place] = part = _Part(key)
         self._events.append(Open(key, kind, id=id_, name=name))
         return part
 
@@ -369,6 +393,7 @@ class AnswerDecoder:
         self._parts[index, 0].last_index = paragraph
 
 
+_CONTENT: dict[str, Kind] = {"output_text": "text", "refusal": "refusal"}
 _NULL = msgspec.Raw(b"null")
 _LIFECYCLE = frozenset(
     {
@@ -389,6 +414,8 @@ _EVENTS: dict[str, Callable[[AnswerDecoder, wire.StreamEvent], None]] = {
     "response.custom_tool_call_input.done": AnswerDecoder._on_call_done,
     "response.reasoning_summary_text.delta": AnswerDecoder._on_thought_delta,
     "response.reasoning_text.delta": AnswerDecoder._on_thought_delta,
+    "response.content_part.added": AnswerDecoder._on_content_added,
+    "response.content_part.done": AnswerDecoder._on_content_done,
     "response.output_item.added": AnswerDecoder._on_item_added,
     "response.output_item.done": AnswerDecoder._on_item_done,
     "response.created": AnswerDecoder._on_begun,
