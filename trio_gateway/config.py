@@ -136,11 +136,14 @@ def validate(document: dict[str, Any], environ: Mapping[str, str], name: str, ba
 
 
 def environment_config(
-    environ: Mapping[str, str], ollama_models: list[str] | None, server: Mapping[str, Any] | None = None
+    environ: Mapping[str, str],
+    ollama_models: list[str] | None,
+    server: Mapping[str, Any] | None = None,
+    ollama_base_url: str | None = None,
 ) -> Config:
     """Return the configuration of a gateway that has no file: a channel for each key in the environment.
 
-    `ollama_models` is what a local Ollama serves, None where none answers. Raises ConfigError.
+    `ollama_models` is what the Ollama at `ollama_base_url` serves, None where none answers. Raises ConfigError.
     """
     channels: dict[str, dict[str, Any]] = {}
     if environ.get("OPENAI_API_KEY"):
@@ -155,6 +158,8 @@ def environment_config(
     if ollama_models is not None:
         # Last in the order: its names are exact, and a model pulled later is still served.
         channels["ollama"] = {"provider": "ollama", "models": [*sorted(ollama_models), "*"]}
+        if ollama_base_url is not None:
+            channels["ollama"]["base_url"] = ollama_base_url
     document: dict[str, Any] = {"channels": channels}
     if server:
         document["server"] = dict(server)

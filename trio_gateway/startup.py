@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -17,7 +18,8 @@ from trio_gateway.secrets import Secret
 
 MADE_AT_START = "made at start"  # the reference of a token nobody configured
 
-OLLAMA = ("127.0.0.1", 11434)
+OLLAMA_VARIABLE = "OLLAMA_HOST"
+OLLAMA_PORT = 11434
 OLLAMA_ASK_S = 0.5  # a local server that is there answers in milliseconds
 
 
@@ -32,11 +34,12 @@ def configuration(
     if path is not None:
         config = load(Path(path), environ, server)
     else:
-        config = environment_config(environ, local_ollama_models(), server)
+        ollama = ollama_base_url(environ)
+        config = environment_config(environ, ollama_models(ollama), server, ollama)
     if not config.channels:
         where = f"{path}: channels: is empty; add a [channels.NAME] table" if path else (
-            "There is no channel: set OPENAI_API_KEY or ANTHROPIC_API_KEY, start Ollama on 127.0.0.1:11434, "
-            "or name a file with --config"
+            "There is no channel: set OPENAI_API_KEY or ANTHROPIC_API_KEY, start Ollama on 127.0.0.1:11434 "
+            f"(or where {OLLAMA_VARIABLE} says), or name a file with --config"
         )  # fmt: skip
         raise ConfigError([where])
     return config if config.auth.tokens else _with_new_token(config, tell)
@@ -54,11 +57,34 @@ def _with_new_token(config: Config, tell: TextIO) -> Config:
     return msgspec.structs.replace(config, auth=auth)
 
 
-def local_ollama_models() -> list[str] | None:
-    """Return the models of the Ollama on this machine, None where none answers."""
-    connection = http.client.HTTPConnection(*OLLAMA, timeout=OLLAMA_ASK_S)
+def ollama_base_url(environ: Mapping[str, str]) -> str:
+    """Return where Ollama is: OLLAMA_HOST as its own clients read it, HOST[:PORT] or a URL; this machine without it.
+
+    Raises ConfigError.
+    """
+    scheme, separator, rest = environ.get(OLLAMA_VARIABLE, "").strip().rpartition("://")
+    problem = ConfigError([f"{OLLAMA_VARIABLE}: must be HOST, HOST:PORT or an http(s) URL"])
+    if scheme not in ("", "http", "https"):
+        raise problem
     try:
-        connection.request("GET", "/api/tags")
+        parts = urlsplit(f"//{rest}")
+        port = parts.port
+    except ValueError as error:
+        raise problem from error
+    host = parts.hostname or "127.0.0.1"
+    host = f"[{host}]" if ":" in host else host
+    if not separator:
+        return f"http://{host}:{port or OLLAMA_PORT}{parts.path.rstrip('/')}"
+    return f"{scheme}://{host}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+
+
+def ollama_models(base_url: str) -> list[str] | None:
+    """Return the models of the Ollama there, None where none answers."""
+    url = urlsplit(base_url)
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    connection = kind(url.netloc, timeout=OLLAMA_ASK_S)
+    try:
+        connection.request("GET", f"{url.path}/api/tags")
         response = connection.getresponse()
         if response.status != 200:
             return None
