@@ -195,13 +195,16 @@ class Running:
         self.server = server
         self.shutdown = shutdown
         self.stopped = trio.Event()
+        self.clients: list[Client] = []
 
     @property
     def port(self) -> int:
         return int(self.server.binds[0].rsplit(":", 1)[1])
 
     async def connect(self) -> Client:
-        return Client(await trio.open_tcp_stream("127.0.0.1", self.port))
+        client = Client(await trio.open_tcp_stream("127.0.0.1", self.port))
+        self.clients.append(client)
+        return client
 
 
 @asynccontextmanager
@@ -221,6 +224,8 @@ async def _serving(handle: HandleHttp = echo, **settings: Any) -> AsyncIterator[
         with trio.fail_after(60):  # no test waits for it: it turns a hang into a failure
             yield running
         shutdown.set()
+        for client in running.clients:
+            await client.stream.aclose()
 
 
 @pytest.fixture

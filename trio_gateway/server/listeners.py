@@ -9,10 +9,10 @@ import stat
 from collections.abc import Callable, Sequence
 
 import trio
-from hypercorn.config import Config
 
 from trio_gateway.errors import ConfigError
 from trio_gateway.server.service import log
+from trio_gateway.server_config import ServerConfig
 
 ACCEPT_PAUSE_S = 0.1
 """Seconds without accepting when the process or the machine has no room for another connection."""
@@ -25,31 +25,74 @@ LISTENER_BROKEN = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EO
 Accepted = Callable[[socket.socket, object], None]
 
 
-def open_listeners(config: Config) -> list[socket.socket]:
-    """Bind and listen as `config.bind` says, on non-blocking sockets. Raises `ConfigError`.
+def listen(config: ServerConfig, sockets: Sequence[socket.socket] | None = None) -> list[socket.socket]:
+    """Non-blocking sockets that listen as `config.bind` says; or `sockets`, bound already. Raises `ConfigError`.
 
     A unix socket left behind by a dead process is removed; one that is served is not.
     """
-    paths = [bind[5:] for bind in config.bind if bind.startswith("unix:")]
-    if paths and config.workers > 1:
-        raise ConfigError(
-            [f"server.bind: several workers cannot share the unix socket {paths[0]}; use TCP, or one worker"]
-        )
-    for path in paths:
-        refuse_live_socket(path)
-    try:
-        opened = config.create_sockets()
-    except (OSError, ValueError, OverflowError) as error:
-        raise ConfigError([f"server.bind: cannot listen on {', '.join(config.bind)}: {error}"]) from error
-    listeners = [*opened.secure_sockets, *opened.insecure_sockets]
-    for listener in listeners:
+    if sockets is None:
+        binds = as_list(config.bind)
+        paths = [bind for bind in binds if bind.startswith("unix:")]
+        if paths and config.workers > 1:
+            raise ConfigError([f"server.bind: several workers cannot share {paths[0]}; use TCP, or one worker"])
+        for path in paths:
+            refuse_live_socket(path[5:])
+        sockets = create_sockets(binds, share_ports=config.workers > 1)
+    for listener in sockets:
+        listener.setblocking(False)
         listener.listen(config.backlog)
-        listener.set_inheritable(False)
-    return listeners
+    return list(sockets)
+
+
+def create_sockets(binds: Sequence[str], *, share_ports: bool) -> list[socket.socket]:
+    """Bound sockets, none of them left open if one cannot be had. Raises `ConfigError`."""
+    created: list[socket.socket] = []
+    try:
+        for bind in binds:
+            created.append(create_socket(bind, share_ports))
+    except (OSError, ValueError, OverflowError) as error:
+        for listener in created:
+            listener.close()
+        raise ConfigError([f"server.bind: cannot listen on {bind}: {error}"]) from error
+    return created
+
+
+def create_socket(bind: str, share_port: bool) -> socket.socket:
+    """What Hypercorn's `Config.create_sockets` does, save that it guesses no port and leaks no socket on failure."""
+    address: str | tuple[str, int]
+    if bind.startswith("unix:"):
+        family, address = socket.AF_UNIX, bind[5:]
+    else:
+        family, address = parse_bind(bind)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if family != socket.AF_UNIX:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if share_port:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(address)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def parse_bind(bind: str) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    """`host:port` or `[v6-address]:port`. Raises `ValueError`."""
+    host, colon, port = bind.rpartition(":")
+    if not colon or not port.isdecimal() or (":" in host) != host.startswith("["):
+        raise ValueError("not of the form host:port, [v6-address]:port or unix:/path")
+    if host.startswith("["):
+        return socket.AF_INET6, (host.strip("[]"), int(port))
+    return socket.AF_INET, (host, int(port))
+
+
+def as_list(bind: str | list[str]) -> list[str]:
+    return [bind] if isinstance(bind, str) else bind
 
 
 def refuse_live_socket(path: str) -> None:
-    """Hypercorn removes any socket file in its way. See to it that nobody is behind it."""
+    """Remove a socket file that nobody serves any more, and nothing else."""
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             raise ConfigError([f"server.bind: {path} exists and is not a socket"])
@@ -60,7 +103,8 @@ def refuse_live_socket(path: str) -> None:
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            return  # nobody listens: stale
+            os.unlink(path)  # nobody listens: stale
+            return
         except BlockingIOError:
             pass  # somebody does, with a full backlog
         except OSError as error:
@@ -74,13 +118,7 @@ def refuse_taken_ports(binds: Sequence[str]) -> None:
     Workers open their ports with SO_REUSEPORT, which would let a second gateway take half of the first one's
     connections without a word. So ask once without it, before they start.
     """
-    config = Config()
-    config.bind = [bind for bind in binds if not bind.startswith("unix:")]
-    try:
-        probes = config.create_sockets()
-    except (OSError, ValueError, OverflowError) as error:
-        raise ConfigError([f"server.bind: cannot listen on {', '.join(config.bind)}: {error}"]) from error
-    for probe in probes.insecure_sockets:
+    for probe in create_sockets([bind for bind in binds if not bind.startswith("unix:")], share_ports=False):
         probe.close()
 
 

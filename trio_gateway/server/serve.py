@@ -9,10 +9,10 @@ from typing import Any
 
 import trio
 
-from trio_gateway.errors import Unavailable
+from trio_gateway.errors import GatewayError, Unavailable
 from trio_gateway.server.connection import Address, Connection
 from trio_gateway.server.lifespan import Lifespan
-from trio_gateway.server.listeners import accept, accept_waiting, bound_address, close_listeners, open_listeners
+from trio_gateway.server.listeners import accept, accept_waiting, bound_address, close_listeners, listen
 from trio_gateway.server.service import App, Service, log
 from trio_gateway.server.streams import ByteStream, DirectStream, TrioStream
 from trio_gateway.server.tls import handshake, hypercorn_config, tls_context
@@ -165,21 +165,23 @@ async def serve(
     """
     shutdown = trio.Event() if shutdown is None else shutdown
     lifespan = Lifespan(app)
+    failure: GatewayError | None = None
     async with trio.open_nursery() as around:
         around.start_soon(lifespan.run)
-        await lifespan.startup()
-        listeners = open_listeners(hypercorn_config(config)) if sockets is None else list(sockets)
         try:
-            if sockets is not None:
-                for listener in listeners:
-                    listener.setblocking(False)
-                    listener.listen(config.backlog)
-            server = Server(Service(app, config, lifespan.state), listeners)
-            for bind in server.binds:
-                log.info("serving on %s", bind)
-            task_status.started(server)
-            await server.serve(shutdown)
-        finally:
-            close_listeners(listeners)
-        await lifespan.shutdown()
+            await lifespan.startup()
+            listeners = listen(config, sockets)
+            try:
+                server = Server(Service(app, config, lifespan.state), listeners)
+                for bind in server.binds:
+                    log.info("serving on %s", bind)
+                task_status.started(server)
+                await server.serve(shutdown)
+            finally:
+                close_listeners(listeners)
+            await lifespan.shutdown()
+        except GatewayError as error:
+            failure = error  # raised outside of the nursery, which would wrap it
         around.cancel_scope.cancel(reason="the server has stopped")
+    if failure is not None:
+        raise failure

@@ -13,11 +13,8 @@ from trio_gateway.server_config import ServerConfig
 
 
 def hypercorn_config(config: ServerConfig) -> Config:
-    """Hypercorn's own settings object, for its sockets, its TLS context and its HTTP/2."""
+    """Hypercorn's own settings object, for its TLS context and its HTTP/2."""
     hypercorn = Config()
-    hypercorn.bind = [config.bind] if isinstance(config.bind, str) else list(config.bind)
-    hypercorn.workers = config.workers
-    hypercorn.backlog = config.backlog
     hypercorn.certfile = config.certfile
     hypercorn.keyfile = config.keyfile
     hypercorn.alpn_protocols = ["h2", "http/1.1"] if config.http2 else ["http/1.1"]

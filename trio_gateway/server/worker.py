@@ -33,7 +33,8 @@ async def run_worker(
 
     The first signal drains (status 0); the second cancels what still runs, the third the application's shutdown too
     (128 and the signal's number). SIGHUP reads the certificate again. Started by a supervisor, it says when it is
-    ready, and drains when the supervisor dies. `on_drain` is called as draining begins. Call it from the main thread; raises what `serve` raises.
+    ready, and drains when the supervisor dies. `on_drain` is called as draining begins. Call it from the main thread;
+    raises what `serve` raises.
     """
     return await Worker(app, config, environ.get(LINK), on_drain).run(task_status)
 
@@ -45,6 +46,8 @@ class Worker:
         self._app = app
         self._config = config
         self._link = socket.socket(fileno=int(link)) if link is not None else None
+        if self._link is not None:
+            self._link.set_inheritable(False)  # whatever the application starts is not to keep it open
         self._on_drain = on_drain
         self._shutdown = trio.Event()
         self._server: Server | None = None
