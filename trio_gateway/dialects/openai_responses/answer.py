@@ -244,7 +244,7 @@ def response_of(
         tool_choice=_AUTO,
         tools=[],
         truncation="disabled",
-        usage=usage,
+        usage=msgspec.UNSET if usage is None else usage,  # by the document it may be absent, and not null
         metadata=_NO_METADATA,
     )
 
