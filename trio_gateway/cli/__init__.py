@@ -53,6 +53,10 @@ def _run(options: argparse.Namespace) -> int:
             from trio_gateway.cli.simulate import simulate
 
             return simulate(options)
+        case "bench":
+            from trio_gateway.cli.bench import bench
+
+            return bench(options)
         case _:
             from trio_gateway.cli.demo import demo
 
@@ -87,6 +91,26 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--gap-ms", metavar="X", type=_duration, default=0.0, help="between two events (0)")
 
     simulate.add_argument("--coalesce", action="store_true", help="a stream without gaps leaves in one write")
+
+    bench = _command(
+        commands,
+        "bench",
+        "measure an endpoint, or two side by side",
+        "trio-gateway bench --url http://127.0.0.1:18789/v1 --key TOKEN --model gpt-5-mini \\\n"
+        "      --against https://api.openai.com/v1 --against-key sk-...",
+    )
+    bench.add_argument("--url", required=True, help="a base URL as OpenAI's SDK takes it, ending in /v1")
+    bench.add_argument("--key", default="", help="its token; a literal, env:NAME or file:PATH")
+    bench.add_argument("--model", required=True)
+    bench.add_argument("--against", metavar="URL", help="a second endpoint, asked in turns with the first")
+    bench.add_argument("--against-key", default="", metavar="KEY")
+    bench.add_argument("--against-model", metavar="MODEL", help="(the same)")
+    bench.add_argument("--concurrency", metavar="N", type=_count, default=1, help="requests at once (1)")
+    bench.add_argument("--seconds", metavar="S", type=_duration, default=5.0, help="(5)")
+    bench.add_argument("--requests", metavar="N", type=_count, default=1_000_000, help="at most, on each endpoint")
+    bench.add_argument("--stream", action="store_true", help="ask for streams")
+    bench.add_argument("--prompt", default="Say hello.", help="(Say hello.)")
+    bench.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     demo = _command(commands, "demo", "simulated providers and a gateway in front", "trio-gateway demo --once")
     demo.add_argument("--once", action="store_true", help="stop after showing, instead of staying up until Ctrl-C")

@@ -1,0 +1,1 @@
+"""A load on an OpenAI-compatible endpoint, and what it felt: the client half of the benchmarks."""
