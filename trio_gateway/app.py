@@ -23,7 +23,7 @@ from werkzeug.exceptions import HTTPException
 from gateway_schemas import openai_models
 from trio_gateway.config import Config
 from trio_gateway.dialects import dialect
-from trio_gateway.endpoints import ENDPOINTS, METHODS
+from trio_gateway.endpoints import METHODS, dialect_at, find_endpoint
 from trio_gateway.errors import GatewayError, Unavailable, UnknownPath, WrongMethod
 from trio_gateway.exchange import Exchange
 from trio_gateway.gateway import Gateway
@@ -41,7 +41,8 @@ class GatewayConnection(TrioASGIHTTPConnection):
     app: GatewayApp
 
     async def __call__(self, receive: Receive, send: Send) -> None:  # type: ignore[override]  # plain ASGI types
-        endpoint = ENDPOINTS.get((self.scope["method"], self.scope["path"]))
+        scope = self.scope
+        endpoint = find_endpoint(scope["method"], scope["path"], scope["query_string"])
         if endpoint is None:
             await super().__call__(receive, send)  # type: ignore[arg-type]  # as above
             return
@@ -167,7 +168,8 @@ async def _unreachable() -> TrioResponse:
 
 def _admit(app: GatewayApp, request: Request) -> None:
     client = request.scope.get("client")
-    app.gateway.admit(dict(request.scope["headers"]), client[0] if client else None)
+    scope = request.scope
+    app.gateway.admit(dict(scope["headers"]), client[0] if client else None, scope["query_string"])
 
 
 def _with_request_id(app: GatewayApp) -> Callable[[TrioResponse], Awaitable[TrioResponse]]:
@@ -193,7 +195,8 @@ async def _on_http_error(error: HTTPException) -> TrioResponse:
 
 
 async def _on_gateway_error(error: GatewayError) -> TrioResponse:
-    status, body = dialect("openai_chat").encode_error(error)
+    spoken = dialect_at(request.scope["path"], dict(request.scope["headers"]))
+    status, body = dialect(spoken).encode_error(error)
     response = _json(status, body)
     for name, value in error_headers(error):
         response.headers[name.decode("ascii")] = value.decode("ascii")

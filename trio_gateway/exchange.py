@@ -14,7 +14,7 @@ from typing import Any
 import trio
 
 from trio_gateway.body import read_body
-from trio_gateway.dialects import Dialect, dialect
+from trio_gateway.dialects import ClientSide, client_side
 from trio_gateway.dialects.carriage import Carriage, Load
 from trio_gateway.dialects.passage import StreamPassage
 from trio_gateway.endpoints import Endpoint
@@ -46,7 +46,7 @@ class Exchange:
         self._send = send
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._request_id = gateway.request_id(self._headers)
-        self._dialect: Dialect = dialect(endpoint.dialect)
+        self._dialect: ClientSide = client_side(endpoint.dialect)
         self._begun = False  # the answer's head has been sent
         self._record = Record(
             request_id=self._request_id.decode("ascii"), endpoint=endpoint.name, started_s=trio.current_time()
@@ -71,27 +71,38 @@ class Exchange:
     async def _serve(self) -> None:
         gateway, record = self._gateway, self._record
         client = self._scope.get("client")
-        gateway.admit(self._headers, client[0] if client else None)
+        gateway.admit(self._headers, client[0] if client else None, self._scope.get("query_string", b""))
         body = await read_body(self._receive, self._headers, gateway.config.server.max_body_bytes)
         carriage = self._endpoint.read(body)
         record.model, record.stream = carriage.model, carriage.stream
         target = gateway.table.resolve(carriage.model)
         record.channel, record.target_model = target.channel, target.model
         channel = gateway.channels[target.channel]
-        path = channel.request_target(self._endpoint.operation, target.model, carriage.stream)
-        carriage.load(self._load(channel, target))
+        speaks = channel.speaks(carriage, target.model)
+        path = channel.request_target(self._endpoint.operation, target.model, carriage.stream, speaks)
+        carriage.load(self._load(channel, target, speaks))
         self._check_losses(carriage)
-        answer = await attempt(channel, target, carriage, path)
+        if carriage.told is not None:
+            await self._tell(carriage, channel, target)
+            return
+        answer = await attempt(channel, target, carriage, path, channel.headers_for(carriage, self._headers))
         try:
             await self._relay(carriage, answer)
         finally:
             await answer.aclose()
 
-    def _load(self, channel: Channel, target: Target) -> Load:
+    async def _tell(self, carriage: Carriage, channel: Channel, target: Target) -> None:
+        """Answer without asking anybody."""
+        headers = [(b"x-request-id", self._request_id), *channel.marks(target.model)]
+        if self._endpoint.operation == "count":
+            headers.append((b"x-gateway-estimate", b"true"))
+        await self._reply(200, [JSON, *headers], carriage.told or b"")
+
+    def _load(self, channel: Channel, target: Target, speaks: str) -> Load:
         return Load(
-            dialect=channel.dialect_name,
+            dialect=speaks,
             model=target.model,
-            capabilities=channel.capabilities(target.model),
+            capabilities=channel.capabilities(target.model, speaks),
             id=self._record.request_id.removeprefix("req_"),
             created=int(time.time()),
         )
@@ -132,7 +143,10 @@ class Exchange:
                     if relayed:
                         await self._send_more(relayed)
             if scope.cancelled_caught:
-                raise deadlines.error(begun=True)
+                late = deadlines.error(begun=True)
+                if passage.ended:
+                    raise late  # it was the client that took its time
+                await self._send_more(passage.fail(late))
         finally:
             self._record.usage = passage.usage
         if passage.error is not None:

@@ -37,8 +37,8 @@ class Gateway:
         self.draining = False
         self._ids = RequestIds()
 
-    def admit(self, headers: Mapping[bytes, bytes], address: str | None) -> None:
-        """Let a request in, by its headers and its client's address. Raises Unauthorized or TooManyRequests."""
+    def admit(self, headers: Mapping[bytes, bytes], address: str | None, query: bytes = b"") -> None:
+        """Let a request in, by its headers, query and client's address. Raises Unauthorized or TooManyRequests."""
         now_s = trio.current_time()
         remaining_s = self.lockout.remaining_s(address, now_s)
         if remaining_s > 0:
@@ -48,7 +48,7 @@ class Gateway:
                 retry_after_s=remaining_s,
             )
         try:
-            self.tokens.check(headers)
+            self.tokens.check(headers, query)
         except Unauthorized:
             self.lockout.failed(address, now_s)
             raise

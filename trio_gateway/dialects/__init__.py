@@ -31,6 +31,12 @@ _MODULES = {
 
 DIALECTS = tuple(_MODULES)
 
+# What clients alone speak: older endpoints of the dialects above, served as conversations of one turn.
+_CLIENT_MODULES = _MODULES | {
+    "openai_completions": "trio_gateway.dialects.openai_completions",
+    "ollama_generate": "trio_gateway.dialects.ollama_generate",
+}
+
 
 class AnswerDecoder(Protocol):
     """Turn an upstream's bytes, split anywhere, into events.
@@ -59,8 +65,8 @@ class AnswerEncoder(Protocol):
     def close(self) -> bytes: ...
 
 
-class Dialect(Protocol):
-    """What every dialect module exposes. InvalidRequest and UpstreamError are the only errors raised."""
+class ClientSide(Protocol):
+    """What it takes to serve a client: requests in, answers and errors out. InvalidRequest is the only error raised."""
 
     MEDIA_TYPE_STREAM: str
 
@@ -70,6 +76,16 @@ class Dialect(Protocol):
         A dialect whose URL says the model, and whether to stream, takes those as keywords: gemini.decode_request.
         """
 
+    def encode_answer(self, answer: Answer, context: AnswerContext, /) -> tuple[bytes, Losses]: ...
+    def new_answer_encoder(self, context: AnswerContext, /) -> AnswerEncoder: ...
+    def encode_error(self, error: GatewayError, /) -> tuple[int, bytes]: ...
+    def encode_stream_error(self, error: GatewayError, /) -> bytes:
+        """Return the in-band error event, framed: what ends a stream that broke."""
+
+
+class Dialect(ClientSide, Protocol):
+    """What every dialect module exposes. InvalidRequest and UpstreamError are the only errors raised."""
+
     def encode_request(
         self, conversation: Conversation, model: str, capabilities: Capabilities, /
     ) -> tuple[bytes, Losses]:
@@ -78,13 +94,7 @@ class Dialect(Protocol):
     def decode_answer(self, body: bytes, /) -> Answer:
         """Raise UpstreamBroke for a body that is no answer, UpstreamError for an error object inside a 200."""
 
-    def encode_answer(self, answer: Answer, context: AnswerContext, /) -> tuple[bytes, Losses]: ...
     def new_answer_decoder(self) -> AnswerDecoder: ...
-    def new_answer_encoder(self, context: AnswerContext, /) -> AnswerEncoder: ...
-    def encode_error(self, error: GatewayError, /) -> tuple[int, bytes]: ...
-    def encode_stream_error(self, error: GatewayError, /) -> bytes:
-        """Return the in-band error event, framed: what ends a stream that broke."""
-
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> UpstreamError:
         """Read a provider's error. Header names are lower-case. Never raises; a body that is no JSON is quoted."""
 
@@ -93,3 +103,9 @@ class Dialect(Protocol):
 def dialect(name: str) -> Dialect:
     """Return the dialect called `name`; KeyError for an unknown one."""
     return cast(Dialect, importlib.import_module(_MODULES[name]))
+
+
+@cache
+def client_side(name: str) -> ClientSide:
+    """Return what clients that speak `name` are served with; KeyError for an unknown one."""
+    return cast(ClientSide, importlib.import_module(_CLIENT_MODULES[name]))

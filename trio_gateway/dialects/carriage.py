@@ -15,9 +15,9 @@ from typing import Protocol
 
 import msgspec
 
-from trio_gateway.dialects import Dialect, dialect, passage_chat
+from trio_gateway.dialects import ClientSide, client_side, dialect, gemini, passage_chat
 from trio_gateway.dialects.capabilities import Capabilities
-from trio_gateway.dialects.conversation import AnswerContext, Losses, Usage
+from trio_gateway.dialects.conversation import AnswerContext, Conversation, Losses, Usage
 from trio_gateway.dialects.embeddings import (
     EmbeddingDialect,
     decode_embedding_answer,
@@ -25,7 +25,10 @@ from trio_gateway.dialects.embeddings import (
     encode_embedding_answer,
     encode_embedding_request,
 )
-from trio_gateway.dialects.envelope import read_envelope
+from trio_gateway.dialects.envelope import Envelope, read_envelope
+from trio_gateway.dialects.gemini import shapes as gemini_shapes
+from trio_gateway.dialects.gemini.passage import ArrayStream
+from trio_gateway.dialects.openai_upstream import needs_responses
 from trio_gateway.dialects.passage import LINE_ENDS, SSE_ENDS, ObservedStream, StreamPassage, TranslatedStream
 from trio_gateway.dialects.splice import splice_member
 from trio_gateway.errors import UpstreamError
@@ -49,15 +52,22 @@ class Load(msgspec.Struct, frozen=True):
 class Carriage(Protocol):
     """`losses` are the request's; `answer_losses` a plain answer's, known once it is translated.
 
+    `told`, once loaded, is an answer for which nobody has to be asked. `same` says that nothing is translated.
+
     Raises InvalidRequest while reading and loading, UpstreamError while answering; nothing else."""
 
     model: str
     stream: bool
     body: bytes
+    told: bytes | None
+    same: bool
     losses: Losses
     answer_losses: Losses
     usage: Usage | None
     stream_media_type: bytes
+
+    def wants_responses(self, chat: Capabilities) -> bool:
+        """Say which of OpenAI's two dialects suits the request, for a model that takes `chat` in the older one."""
 
     def load(self, load: Load) -> None: ...
     def answer(self, body: bytes) -> bytes: ...
@@ -67,68 +77,101 @@ class Carriage(Protocol):
 class ChatCarriage:
     """A conversation: a request for one answer of a model, plain or streamed."""
 
-    __slots__ = ("_asked_usage", "_context", "_same", "_source", "_source_name", "_target", "_target_name",
-                 "answer_losses", "body", "losses", "model", "stream", "stream_media_type", "usage")  # fmt: skip
+    __slots__ = ("_context", "_conversation", "_envelope", "_own", "_source", "_source_name", "_target",
+                 "answer_losses", "body", "losses", "model", "same", "stream", "stream_media_type", "told", "usage")  # fmt: skip # noqa: E501 (names)
 
-    def __init__(self, source: str, body: bytes) -> None:
+    def __init__(self, source: str, body: bytes, in_url: Envelope | None = None) -> None:
         self._source_name = source
-        self._source: Dialect = dialect(source)
-        envelope = read_envelope(source, body)
+        self._source: ClientSide = client_side(source)
+        self._envelope = envelope = in_url or read_envelope(source, body)
+        self._conversation: Conversation | None = None
+        self._own = body
         self.model = envelope.model
         self.stream = envelope.stream
-        self._asked_usage = envelope.include_usage
         self.body = body
+        self.told: bytes | None = None
+        self.same = False
         self.losses: Losses = []
         self.answer_losses: Losses = []
         self.usage: Usage | None = None
-        self.stream_media_type = self._source.MEDIA_TYPE_STREAM.encode("ascii")
+        media_type = gemini.MEDIA_TYPE_ARRAY if envelope.array else self._source.MEDIA_TYPE_STREAM
+        self.stream_media_type = media_type.encode("ascii")
+
+    def conversation(self) -> Conversation:
+        """Return the request in no dialect's words. Raises InvalidRequest. Not to be changed."""
+        if self._conversation is None:
+            if self._source_name == "gemini":
+                read = gemini.decode_request(self._own, model=self.model, stream=self.stream)
+            else:
+                read = self._source.decode_request(self._own)
+            self._conversation = read
+        return self._conversation
+
+    def wants_responses(self, chat: Capabilities) -> bool:
+        if self._source_name == "openai_chat":
+            return self._envelope.tools_with_effort and not chat.tools_with_reasoning
+        return self._source_name == "openai_responses" or needs_responses(self.conversation(), chat)
 
     def load(self, load: Load) -> None:
         """Make `body` and `losses` those for the target."""
-        self._target_name = load.dialect
         self._target = dialect(load.dialect)
-        self._same = load.dialect == self._source_name
+        self.same = load.dialect == self._source_name
+        envelope = self._envelope
         self._context = AnswerContext(
-            id=load.id, created=load.created, model=load.model, include_usage=self._asked_usage
+            id=load.id,
+            created=load.created,
+            model=load.model,
+            include_usage=envelope.include_usage,
+            array=envelope.array,
         )
-        if self._same:
-            self._splice(load.model)
+        if self.same:
+            self.losses = []
+            self.body = self._renamed(load.model)
         else:
-            conversation = self._source.decode_request(self.body)
-            self.body, self.losses = self._target.encode_request(conversation, load.model, load.capabilities)
+            self.body, self.losses = self._target.encode_request(
+                self.conversation(), load.model, load.capabilities
+            )  # fmt: skip
 
-    def _splice(self, model: str) -> None:
+    def _renamed(self, model: str) -> bytes:
+        """Return the client's own body, for a target that speaks its dialect."""
+        body = self._own
+        if self._source_name == "gemini":
+            gemini_shapes.read(body)
+            return body  # the model is in the URL
         if model != self.model:
-            self.body = splice_member(self.body, "model", _encode(model))
-        if self.stream and not self._asked_usage and self._source_name == "openai_chat":
-            self.body = passage_chat.asking_for_usage(self.body)
+            body = splice_member(body, "model", _encode(model))
+        if self.stream and not self._envelope.include_usage and self._source_name == "openai_chat":
+            body = passage_chat.asking_for_usage(body)
+        return body
 
     def answer(self, body: bytes) -> bytes:
         """Return the client's body for the target's. Raises UpstreamError for one that is an error, or no answer."""
-        if self._same and self._source_name == "openai_chat":
+        if self.same and self._source_name == "openai_chat":
             self.usage = passage_chat.read_body(body)
             return body
         answer = self._target.decode_answer(body)
         self.usage = answer.usage
-        if self._same:
+        if self.same:
             return body
         translated, losses = self._source.encode_answer(answer, self._context)
         self.answer_losses = losses
         return translated
 
     def open_stream(self, redact: Callable[[UpstreamError], UpstreamError]) -> StreamPassage:
-        if not self._same:
+        if not self.same:
             return TranslatedStream(self._target, self._source, self._context, redact)
         if self._source_name == "openai_chat":
-            return passage_chat.ChatStream(hide_usage=not self._asked_usage)
-        return ObservedStream(self._source, LINE_ENDS if self._source_name == "ollama" else SSE_ENDS)
+            return passage_chat.ChatStream(hide_usage=not self._envelope.include_usage)
+        if self._envelope.array:
+            return ArrayStream()
+        return ObservedStream(self._target, LINE_ENDS if self._source_name == "ollama" else SSE_ENDS)
 
 
 class EmbeddingsCarriage:
     """Texts to turn into vectors. Never streamed."""
 
-    __slots__ = ("_request", "_same", "_source", "_target", "answer_losses", "body", "losses", "model", "stream",
-                 "stream_media_type", "usage")  # fmt: skip
+    __slots__ = ("_own", "_request", "_source", "_target", "answer_losses", "body", "losses", "model", "same",
+                 "stream", "stream_media_type", "told", "usage")  # fmt: skip
 
     def __init__(self, source: EmbeddingDialect, body: bytes) -> None:
         self._source: EmbeddingDialect = source
@@ -136,29 +179,35 @@ class EmbeddingsCarriage:
         self.model = self._request.model
         self.stream = False
         self.stream_media_type = b""
-        self.body = body
+        self._own = self.body = body
+        self.told: bytes | None = None
+        self.same = False
         self.losses: Losses = []
         self.answer_losses: Losses = []
         self.usage: Usage | None = None
 
+    def wants_responses(self, chat: Capabilities) -> bool:
+        return False
+
     def load(self, load: Load) -> None:
         """Make `body` and `losses` those for the target, which speaks a dialect that has embeddings."""
-        self._same = load.dialect == self._source
-        if self._same:
+        self.same = load.dialect == self._source
+        if self.same:
+            self.body, self.losses = self._own, []
             if load.model != self.model:
-                self.body = splice_member(self.body, "model", _encode(load.model))
+                self.body = splice_member(self._own, "model", _encode(load.model))
             return
         self._target: EmbeddingDialect = "ollama" if load.dialect == "ollama" else "openai_chat"
         self.body, self.losses = encode_embedding_request(self._request, load.model, self._target)
 
     def answer(self, body: bytes) -> bytes:
         """Return the client's body for the target's. Raises UpstreamError."""
-        if self._same and self._source == "openai_chat":
+        if self.same and self._source == "openai_chat":
             self.usage = passage_chat.read_body(body)
             return body
-        answer = decode_embedding_answer(body, self._source if self._same else self._target)
+        answer = decode_embedding_answer(body, self._source if self.same else self._target)
         self.usage = Usage(input=answer.input_tokens)
-        if self._same:
+        if self.same:
             return body
         translated, self.answer_losses = encode_embedding_answer(answer, self._request, self._source)
         return translated

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from trio_gateway.dialects import AnswerEncoder, Dialect
+from trio_gateway.dialects import AnswerEncoder, ClientSide, Dialect
 from trio_gateway.dialects.conversation import (
     AnswerContext,
     AnswerEvent,
@@ -32,11 +32,16 @@ class StreamPassage(Protocol):
     a failure after it is in `error` and has been written in-band, as the last thing the client sees.
     """
 
-    begun: bool
-    ended: bool  # the source's terminal marker was seen, or the passage failed: nothing will follow
-    error: UpstreamError | None
-    usage: Usage | None
+    @property
+    def begun(self) -> bool: ...
+    @property
+    def ended(self) -> bool:
+        """The source's terminal marker was seen, or the passage failed: nothing will follow."""
 
+    @property
+    def error(self) -> UpstreamError | None: ...
+    @property
+    def usage(self) -> Usage | None: ...
     def feed(self, chunk: bytes) -> bytes: ...
     def close(self) -> bytes: ...
     def fail(self, error: UpstreamError) -> bytes:
@@ -55,7 +60,7 @@ class TranslatedStream:
     def __init__(
         self,
         source: Dialect,
-        target: Dialect,
+        target: ClientSide,
         context: AnswerContext,
         redact: Callable[[UpstreamError], UpstreamError] = _as_it_is,
     ) -> None:

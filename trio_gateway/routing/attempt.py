@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import trio
 
-from trio_gateway.config import Timeouts
+from trio_gateway.routing_config import Timeouts
 from trio_gateway.dialects.carriage import Carriage
 from trio_gateway.dialects.passage import StreamPassage
 from trio_gateway.errors import UpstreamBroke, UpstreamError, UpstreamTimeout
@@ -75,7 +75,9 @@ class OpenAnswer:
         return self.channel.dialect.decode_error(response.status, headers, body)
 
 
-async def attempt(channel: Channel, target: Target, carriage: Carriage, path: bytes) -> OpenAnswer:
+async def attempt(
+    channel: Channel, target: Target, carriage: Carriage, path: bytes, headers: list[tuple[bytes, bytes]]
+) -> OpenAnswer:
     """Ask the target for its answer, and return it once its first event is there.
 
     Blocks until then, for `first_event_s` at most. Raises UpstreamError; on that and on cancellation everything
@@ -85,7 +87,7 @@ async def attempt(channel: Channel, target: Target, carriage: Carriage, path: by
     answer: OpenAnswer | None = None
     with trio.CancelScope(deadline=deadlines.first_event_s) as scope:
         try:
-            response = await channel.upstream.open(b"POST", path, channel.headers, carriage.body)
+            response = await channel.upstream.open(b"POST", path, headers, carriage.body)
             answer = OpenAnswer(channel, target, deadlines, response)
             await answer.read(carriage)
             return answer

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from trio_gateway.config import ChannelConfig, Timeouts
+from trio_gateway.config import ChannelConfig
 from trio_gateway.dialects import Dialect, dialect
 from trio_gateway.dialects.capabilities import Capabilities, capabilities_for
+from trio_gateway.dialects.carriage import Carriage
 from trio_gateway.errors import InvalidRequest, UpstreamError
 from trio_gateway.routing import providers
+from trio_gateway.routing_config import Timeouts
 from trio_gateway.transport.upstream import Upstream, UpstreamSettings
 
 # What keys look like, whole or masked: providers quote the key they refuse.
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|key|AIza|gsk|xai)[-_][\w*.…-]{6,}|\bAIza[\w*-]{10,}|\*{3,}[\w-]+")
 
 _CAPABILITIES_REMEMBERED_MAX = 1024
+
+# The clients' headers that go on to a provider of the same dialect, where nothing is translated.
+_FORWARDED = {
+    "anthropic_messages": (b"anthropic-beta", b"anthropic-version"),
+    "openai_chat": (b"openai-beta",),
+    "openai_responses": (b"openai-beta",),
+}
+_WITHOUT_SAMPLING = "2026-10-21"  # the version of Anthropic's API from which on sampling parameters are refused
 
 
 class Channel:
@@ -45,11 +56,24 @@ class Channel:
                 http2=config.http2,
             )
         )
-        self._capabilities: dict[str, Capabilities] = {}
+        self._capabilities: dict[tuple[str, str], Capabilities] = {}
         self._marks: dict[str, list[tuple[bytes, bytes]]] = {}
 
-    def request_target(self, operation: Literal["chat", "embeddings"], model: str, stream: bool) -> bytes:
+    def speaks(self, carriage: Carriage, model: str) -> str:
+        """Return the dialect that a request goes out in: the channel's, or the second one that OpenAI has."""
+        if self.address.responses is not None and carriage.wants_responses(self.capabilities(model)):
+            return "openai_responses"
+        return self.dialect_name
+
+    def request_target(
+        self, operation: Literal["chat", "embeddings", "count"], model: str, stream: bool, speaks: str = ""
+    ) -> bytes:
         """Return the request target of an operation. Raises InvalidRequest where the provider has none for it."""
+        if speaks == "openai_responses" and self.address.responses is not None:
+            return self.address.responses.encode("ascii")
+        if operation == "count":
+            # Where there is none the count is estimated, and nobody is asked.
+            return providers.for_model(self.address.counting or "", model).encode("ascii")
         if operation == "embeddings":
             if self.address.embeddings is None:
                 raise InvalidRequest(
@@ -60,15 +84,37 @@ class Channel:
             return self.address.embeddings.encode("ascii")
         return providers.for_model(self.address.stream if stream else self.address.chat, model).encode("ascii")
 
-    def capabilities(self, model: str) -> Capabilities:
-        """Return what the model can take: the shipped table, with the channel's own word over it."""
-        found = self._capabilities.get(model)
+    def headers_for(self, carriage: Carriage, client: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+        """Return the headers a request goes out with; `client` are those it came with. Not to be changed."""
+        if not carriage.same:
+            return self.headers
+        given = [(name, client[name]) for name in _FORWARDED.get(self.dialect_name, ()) if name in client]
+        if not given:
+            return self.headers
+        names = {name for name, _ in given}
+        return [header for header in self.headers if header[0] not in names] + given
+
+    def capabilities(self, model: str, speaks: str | None = None) -> Capabilities:
+        """Return what the model can take: the shipped table, with the channel's own word over it.
+
+        `speaks` is the dialect it is spoken to in, where that is not the channel's first.
+        """
+        key = (model, speaks or self.dialect_name)
+        found = self._capabilities.get(key)
         if found is None:
             if len(self._capabilities) >= _CAPABILITIES_REMEMBERED_MAX:
                 self._capabilities.clear()
-            found = capabilities_for(self.dialect_name, model, self.config.capabilities)
-            self._capabilities[model] = found
+            found = capabilities_for(key[1], model, self._overrides())
+            self._capabilities[key] = found
         return found
+
+    def _overrides(self) -> dict[str, object]:
+        """Return the channel's own word: fields by pattern, and fields for every model."""
+        config = self.config
+        overrides: dict[str, object] = dict(config.capabilities)
+        if config.provider == "anthropic" and (config.api_version or "") >= _WITHOUT_SAMPLING:
+            return {"sampling": "none", **overrides}
+        return overrides
 
     def marks(self, model: str) -> list[tuple[bytes, bytes]]:
         """Return the answer's headers that say where the request went. Not to be changed."""

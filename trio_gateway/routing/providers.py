@@ -18,6 +18,8 @@ class Provider(NamedTuple):
     stream_path: str
     models_path: str
     embeddings_path: str | None = None
+    count_path: str | None = None  # counts a prompt's tokens
+    responses_path: str | None = None  # of a provider that speaks Responses besides its dialect
     api_version: str | None = None
 
 
@@ -30,6 +32,7 @@ PROVIDERS: dict[ProviderName, Provider] = {
         "/chat/completions",
         "/models",
         "/embeddings",
+        responses_path="/responses",
     ),
     "openai_compatible": Provider(
         "openai_chat",
@@ -47,6 +50,7 @@ PROVIDERS: dict[ProviderName, Provider] = {
         "/v1/messages",
         "/v1/messages",
         "/v1/models?limit=1000",
+        count_path="/v1/messages/count_tokens",
         # 2023-06-01 carries sampling parameters, which 2026-10-21 refuses; nothing else differs in what is sent.
         api_version="2023-06-01",
     ),
@@ -57,6 +61,7 @@ PROVIDERS: dict[ProviderName, Provider] = {
         "/{version}/models/{model}:generateContent",
         "/{version}/models/{model}:streamGenerateContent?alt=sse",
         "/{version}/models?pageSize=1000",
+        count_path="/{version}/models/{model}:countTokens",
         api_version="v1beta",  # the *-latest aliases exist only there
     ),
     "ollama": Provider(
@@ -74,7 +79,7 @@ PROVIDERS: dict[ProviderName, Provider] = {
 class Address(NamedTuple):
     """Where a channel's requests go: an origin, and the request target of each operation.
 
-    `chat` and `stream` may hold `{model}`, to be filled in with `for_model`.
+    `chat`, `stream` and `counting` may hold `{model}`, to be filled in with `for_model`.
     """
 
     origin: str
@@ -82,6 +87,8 @@ class Address(NamedTuple):
     stream: str
     models: str
     embeddings: str | None
+    counting: str | None = None
+    responses: str | None = None
 
 
 def address(channel: ChannelConfig) -> Address:
@@ -100,6 +107,8 @@ def address(channel: ChannelConfig) -> Address:
         stream=target(provider.stream_path),
         models=target(provider.models_path),
         embeddings=target(provider.embeddings_path) if provider.embeddings_path else None,
+        counting=target(provider.count_path) if provider.count_path else None,
+        responses=target(provider.responses_path) if provider.responses_path else None,
     )
 
 

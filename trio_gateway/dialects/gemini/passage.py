@@ -1,0 +1,79 @@
+"""Gemini to Gemini for a client that wants its stream as one JSON array: the events' data, as the array's items.
+
+Google is always asked for server-sent events; each chunk's JSON passes byte for byte.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from trio_gateway.dialects import Dialect, gemini
+from trio_gateway.dialects.conversation import Usage
+from trio_gateway.dialects.gemini.frames import FrameDecoder
+from trio_gateway.dialects.passage import ObservedStream
+from trio_gateway.errors import UpstreamBroke, UpstreamError
+
+
+class ArrayStream:
+    """A StreamPassage."""
+
+    __slots__ = ("_frames", "_held", "_observed", "_written")
+
+    def __init__(self) -> None:
+        self._observed = ObservedStream(cast(Dialect, gemini), ())  # which only looks on: its bytes are not used
+        self._frames = FrameDecoder()
+        self._held: list[bytes] = []
+        self._written = False
+
+    @property
+    def begun(self) -> bool:
+        return self._observed.begun
+
+    @property
+    def ended(self) -> bool:
+        return self._observed.ended
+
+    @property
+    def error(self) -> UpstreamError | None:
+        return self._observed.error
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._observed.usage
+
+    def feed(self, chunk: bytes) -> bytes:
+        if self.ended:
+            return b""
+        self._observed.feed(chunk)
+        try:
+            self._held += self._frames.feed(chunk)
+        except UpstreamBroke:
+            pass  # the onlooker has said so too
+        return self._write()
+
+    def close(self) -> bytes:
+        if self.ended:
+            return b""
+        self._observed.close()
+        self._held += self._frames.close()
+        return self._write()
+
+    def fail(self, error: UpstreamError) -> bytes:
+        if self.ended:
+            return b""
+        self._observed.fail(error)
+        self._held = [gemini.encode_error(error)[1]]
+        return self._write()
+
+    def _write(self) -> bytes:
+        """Return what the array goes on with, and its end where the stream has ended."""
+        if not self.begun:
+            return b""
+        if isinstance(self.error, UpstreamBroke) and self._held[-1:] != [told := gemini.encode_error(self.error)[1]]:
+            self._held.append(told)
+        items, self._held = self._held, []
+        written = b",\n".join(items)
+        if written:
+            written = (b",\n" if self._written else b"[") + written
+            self._written = True
+        return written + b"]" if self.ended else written
