@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import trio
 
-from trio_gateway.routing_config import Timeouts
+from trio_gateway.config import Timeouts
 from trio_gateway.dialects.carriage import Carriage
 from trio_gateway.dialects.passage import StreamPassage
 from trio_gateway.errors import UpstreamBroke, UpstreamError, UpstreamTimeout
