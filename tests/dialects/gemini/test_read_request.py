@@ -545,7 +545,8 @@ def test_generation_settings() -> None:
     found = (
         conversation.temperature, conversation.top_p, conversation.top_k, conversation.n,
         conversation.max_output_tokens, conversation.seed, conversation.stop, conversation.presence_penalty,
-        conversation.frequency_penalty, conversation.logprobs, conversation.top_logprobs, conversation.service_tier, conversation.store,
+        conversation.frequency_penalty, conversation.logprobs, conversation.top_logprobs,
+        conversation.service_tier, conversation.store,
     )  # fmt: skip
     assert found == (0.5, 0.9, 40, 2, 100, 7, ["x"], 0.1, 0.2, True, 3, "default", False)
     assert conversation.pointer("max_output_tokens") == "/generationConfig/maxOutputTokens"

@@ -31,7 +31,14 @@ from trio_gateway.dialects.conversation import (
 from trio_gateway.dialects.gemini.chunks import ChunkReader
 from trio_gateway.dialects.gemini.frames import FrameDecoder, ObjectSplitter
 from trio_gateway.dialects.gemini.names import carry_name, wire_id, wrap
-from trio_gateway.dialects.gemini.outcome import MALFORMED_CALL, write_logprobs, write_stop, write_time, write_usage
+from trio_gateway.dialects.gemini.outcome import (
+    MALFORMED_CALL,
+    lose_tier,
+    write_logprobs,
+    write_stop,
+    write_time,
+    write_usage,
+)
 from trio_gateway.dialects.gemini.tokens import NAME, carry
 from trio_gateway.dialects.gemini.write_contents import object_of
 from trio_gateway.errors import UpstreamBroke
@@ -117,10 +124,11 @@ class AnswerDecoder:
 
 def encode_answer(answer: Answer, context: AnswerContext, /) -> tuple[bytes, Losses]:
     losses: Losses = []
+    lose_tier(answer.service_tier, losses)
     created = answer.created if answer.created is not None else context.created
     response = wire_gemini.GenerateContentResponse(
         candidates=[_candidate(choice, losses) for choice in answer.choices],
-        usage_metadata=write_usage(answer.usage, answer.service_tier, losses) if answer.usage is not None else UNSET,
+        usage_metadata=write_usage(answer.usage, losses) if answer.usage is not None else UNSET,
         model_version=answer.model or context.model,
         response_id=answer.id or context.id,
         create_time=write_time(created) if created else UNSET,

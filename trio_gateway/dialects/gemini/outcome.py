@@ -94,17 +94,19 @@ def _count(value: int | UnsetType | None) -> int | None:
 
 
 _TIERS_READ = {"standard": "default", "unspecified": None}
-_TIERS = {"default": "standard", "standard": "standard", "flex": "flex", "priority": "priority"}
 
 
 def read_tier(tier: str | None) -> str | None:
     return _TIERS_READ.get(tier, tier) if tier is not None else None
 
 
-def write_usage(usage: Usage, tier: str | None, losses: Losses) -> wire_gemini.UsageMetadata:
-    """The tier that served a request stands among its counts."""
-    if tier is not None and tier not in _TIERS:
-        losses.append(Loss("/service_tier", f"Gemini has no service tier {tier!r}"))
+def lose_tier(tier: str | None, losses: Losses) -> None:
+    """Google says among the counts which tier served a request, but its own client's types refuse the member."""
+    if tier not in (None, "default", "standard"):
+        losses.append(Loss("/service_tier", "clients of Gemini are not told the service tier"))
+
+
+def write_usage(usage: Usage, losses: Losses) -> wire_gemini.UsageMetadata:
     if usage.cache_write:
         losses.append(Loss("/usage", "Gemini does not count what was written to a cache"))
     candidates = usage.output
@@ -117,7 +119,6 @@ def write_usage(usage: Usage, tier: str | None, losses: Losses) -> wire_gemini.U
         candidates_token_count=_or_unset(candidates),
         thoughts_token_count=_or_unset(usage.reasoning),
         total_token_count=_or_unset(total),
-        service_tier=_TIERS.get(tier or "", UNSET),
     )
 
 

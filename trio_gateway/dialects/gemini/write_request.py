@@ -45,6 +45,8 @@ _ABSENT: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("keep_alive", (None,)),
 )
 
+_SCHEMA_NAME = "response"  # what the other dialects call a schema that comes without a name
+
 
 def encode_request(conversation: Conversation, _model: str, capabilities: Capabilities, /) -> tuple[bytes, Losses]:
     """Return the body, and what it cannot say. The model, and whether to stream, are said by the URL.
@@ -232,7 +234,8 @@ class _Writer:
             self.losses.append(Loss(output.at, "there is no schema: any JSON will do"))
         else:
             config.response_json_schema = output.schema
-        for name, value in (("name", output.name), ("strict", output.strict), ("description", output.description)):
+        named = None if output.name == _SCHEMA_NAME else output.name
+        for name, value in (("name", named), ("strict", output.strict), ("description", output.description)):
             if value is not None:
                 self.losses.append(Loss(output.at, f"Gemini takes the schema alone, without {name}"))
 

@@ -36,7 +36,7 @@ from trio_gateway.dialects.conversation import (
 )
 from trio_gateway.dialects.gemini.answer import finish, write_call
 from trio_gateway.dialects.gemini.errors import encode_error
-from trio_gateway.dialects.gemini.outcome import write_logprobs, write_time, write_usage
+from trio_gateway.dialects.gemini.outcome import lose_tier, write_logprobs, write_time, write_usage
 from trio_gateway.dialects.gemini.tokens import NAME, carry
 from trio_gateway.errors import GatewayError, UpstreamBroke
 
@@ -68,7 +68,6 @@ class AnswerEncoder:
         self._tail = self._tail_of(Start())
         self._parts: dict[int, _OpenPart] = {}
         self._usage: Usage | None = None
-        self._tier: str | None = None
         self._stops: dict[int, Stop] = {}
         self._malformed: set[int] = set()
         self._refused: set[int] = set()
@@ -126,7 +125,7 @@ class AnswerEncoder:
 
     def _start(self, event: Start) -> None:
         self._tail = self._tail_of(event)
-        self._tier = event.service_tier
+        lose_tier(event.service_tier, self.losses)
 
     def _open(self, event: Open) -> bytes | None:
         self._parts[event.key] = _OpenPart(event)
@@ -193,7 +192,7 @@ class AnswerEncoder:
         candidates = b",".join([self._last(choice) for choice in sorted(self._stops)])
         usage = b""
         if self._usage is not None:
-            usage = b',"usageMetadata":' + wire_gemini.encode(write_usage(self._usage, self._tier, self.losses))
+            usage = b',"usageMetadata":' + wire_gemini.encode(write_usage(self._usage, self.losses))
         return self._end(self._frame(b'{"candidates":[%b]%b%b' % (candidates, usage, self._tail)))
 
     def _last(self, choice: int) -> bytes:
