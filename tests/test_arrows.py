@@ -21,6 +21,7 @@ RANKS = {
     "endpoints": 6,
     "body": 6,
     "replies": 6,
+    "listings": 6,
     "server": 5,
     "routing": 5,
     "access": 5,

@@ -16,11 +16,12 @@ import msgspec
 
 from trio_gateway.config_problems import Problems, read_struct
 from trio_gateway.errors import ConfigError
+from trio_gateway.route_checks import check_routes
+from trio_gateway.routing_config import BreakerConfig, RouteConfig, Seconds, TimeoutOverrides, Timeouts
 from trio_gateway.secrets import Secret
 from trio_gateway.server_config import ServerConfig
 
 ProviderName = Literal["openai", "anthropic", "gemini", "ollama", "openai_compatible"]
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400)]
 Connections = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 
 TOKEN_VARIABLE = "TRIO_GATEWAY_TOKEN"  # noqa: S105 (a name, not a token)
@@ -40,40 +41,22 @@ class AuthConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     lockout_s: Seconds = 300.0
 
 
-class Timeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long an upstream may take. Each can be overridden per channel, under `timeouts` there."""
-
-    connect_s: Seconds = 5.0
-    first_event_s: Seconds = 120.0  # until the upstream's first event; a plain answer is one event
-    gap_s: Seconds = 60.0  # between two events of a stream
-    total_s: Seconds = 600.0
-
-
-class TimeoutOverrides(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    connect_s: Seconds | None = None
-    first_event_s: Seconds | None = None
-    gap_s: Seconds | None = None
-    total_s: Seconds | None = None
-
-    def over(self, base: Timeouts) -> Timeouts:
-        """Return `base` with what is set here in its place."""
-        changed = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
-        return msgspec.structs.replace(base, **changed)
-
-
 class ChannelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An upstream. `provider` gives the base URL, the credential's header and the dialect.
 
-    `base_url` means what it means in the vendor's own SDK: OpenAI's ends in /v1, the others' do not.
+    `api_keys` are used in turn; `api_key` is the form for one. `discover` asks the provider for its models now and
+    then. `base_url` means what it means in the vendor's own SDK: OpenAI's ends in /v1, the others' do not.
     `models` are names or patterns (* and ?); `rename` maps names that clients write to the provider's.
     `capabilities` says, per model pattern, what differs from the shipped table.
     """
 
     provider: ProviderName
     api_key: Secret | None = None
+    api_keys: list[Secret] = []
     base_url: str | None = None
     models: Annotated[list[str], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: ["*"])
     rename: dict[str, str] = {}
+    discover: bool = False
     timeouts: TimeoutOverrides = TimeoutOverrides()
     connections_max: Connections = 1000
     connection_idle_s: Seconds = 30.0
@@ -85,6 +68,11 @@ class ChannelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     client_cert: str | None = None
     client_key: str | None = None
     capabilities: dict[str, dict[str, Any]] = {}
+
+    @property
+    def keys(self) -> list[Secret]:
+        """Return the keys, however they are written; none for a provider that takes none."""
+        return self.api_keys or ([] if self.api_key is None else [self.api_key])
 
 
 class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,7 +86,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     auth: AuthConfig = AuthConfig()
     timeouts: Timeouts = Timeouts()
     log: LogConfig = LogConfig()
+    breaker: BreakerConfig = BreakerConfig()
     channels: dict[str, ChannelConfig] = {}
+    routes: list[RouteConfig] = []
+    reload_on_change: bool = False  # besides SIGHUP: look at the file every few seconds
 
 
 def load(path: Path, environ: Mapping[str, str], server: Mapping[str, Any] | None = None) -> Config:
@@ -129,6 +120,7 @@ def validate(document: dict[str, Any], environ: Mapping[str, str], name: str, ba
     if isinstance(config, Config):
         config = _with_token_from_environment(config, environ)
         _check_channels(config, problems)
+        check_routes(config.routes, config.channels, problems)
         _check_server(config, problems)
     if problems.lines or not isinstance(config, Config):
         raise ConfigError(problems.lines)
@@ -205,7 +197,9 @@ def _check_channels(config: Config, problems: Problems) -> None:
             problems.add(f"{at}.base_url", "is required for provider openai_compatible, for example https://host/v1")
         if channel.base_url is not None and not channel.base_url.startswith(("http://", "https://")):
             problems.add(f"{at}.base_url", "must begin with http:// or https://")
-        if channel.provider in ("openai", "anthropic", "gemini") and channel.api_key is None:
+        if channel.api_key is not None and channel.api_keys:
+            problems.add(f"{at}.api_keys", "goes in the place of api_key: give one of the two")
+        if channel.provider in ("openai", "anthropic", "gemini") and not channel.keys:
             problems.add(
                 f"{at}.api_key", f"is required for provider {channel.provider}: a literal, env:NAME or file:PATH"
             )

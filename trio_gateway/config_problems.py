@@ -65,12 +65,31 @@ def _read(shape: Any, value: object, at: str, problems: Problems) -> object:
             return INVALID
         secrets = [_read_secret(item, f"{at}[{index}]", problems) for index, item in enumerate(value)]
         return INVALID if INVALID in secrets else secrets
+    if get_origin(shape) is list and (struct := _struct_in(get_args(shape)[0])) is not None:
+        if not isinstance(value, list):
+            problems.add(at, "must be a list")
+            return INVALID
+        items = [_read_item(struct, get_args(shape)[0], item, f"{at}[{n}]", problems) for n, item in enumerate(value)]
+        return INVALID if INVALID in items else items
     if get_origin(shape) is dict and _is_struct(get_args(shape)[1]):
         if not isinstance(value, dict):
             problems.add(at, "must be a table")
             return INVALID
         entries = {key: read_struct(get_args(shape)[1], item, _join(at, key), problems) for key, item in value.items()}
         return INVALID if INVALID in entries.values() else entries
+    return _convert(shape, value, at, problems)
+
+
+def _struct_in(shape: Any) -> type[msgspec.Struct] | None:
+    """Return the struct that `shape` is, or that it is among others."""
+    members = get_args(shape) if get_origin(shape) in (Union, types.UnionType) else (shape,)
+    return next((member for member in members if _is_struct(member)), None)
+
+
+def _read_item(struct: type[msgspec.Struct], shape: Any, value: object, at: str, problems: Problems) -> object:
+    """Read one of a list of tables, among which there may be texts."""
+    if shape is struct or isinstance(value, dict):
+        return read_struct(struct, value, at, problems)
     return _convert(shape, value, at, problems)
 
 

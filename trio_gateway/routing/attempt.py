@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import trio
 
-from trio_gateway.config import Timeouts
 from trio_gateway.dialects.carriage import Carriage
 from trio_gateway.dialects.passage import StreamPassage
 from trio_gateway.errors import UpstreamBroke, UpstreamError, UpstreamTimeout
 from trio_gateway.routing.channel import Channel
 from trio_gateway.routing.table import Target
+from trio_gateway.routing_config import Timeouts
 from trio_gateway.transport.upstream import UpstreamResponse
 
 ANSWER_MAX_BYTES = 256 * 1024 * 1024  # of a plain answer, which is held whole

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from trio_gateway.config import ChannelConfig, Timeouts
+from trio_gateway.config import ChannelConfig
 from trio_gateway.dialects import Dialect, dialect
 from trio_gateway.dialects.capabilities import Capabilities, capabilities_for
 from trio_gateway.dialects.carriage import Carriage
 from trio_gateway.errors import InvalidRequest, UpstreamError
 from trio_gateway.routing import providers
+from trio_gateway.routing_config import Timeouts
 from trio_gateway.transport.upstream import Upstream, UpstreamSettings
 
 # What keys look like, whole or masked: providers quote the key they refuse.
