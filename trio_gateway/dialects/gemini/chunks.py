@@ -23,6 +23,7 @@ from trio_gateway.dialects.conversation import (
     Sign,
     Start,
     Stop,
+    Token,
     Usage,
     UsageUpdate,
     fail_broken,
@@ -53,7 +54,7 @@ _FAULTS = ("error", "other")
 class _Candidate:
     """One candidate so far. At most one of its parts is open."""
 
-    __slots__ = ("arguments", "calls", "custom", "empty", "index", "key", "kind", "stop", "unlost")
+    __slots__ = ("arguments", "calls", "custom", "empty", "index", "key", "kind", "stop", "token", "unlost")
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -64,6 +65,7 @@ class _Candidate:
         self.stop: tuple[str, str | None] | None = None
         self.arguments: PartialArguments | None = None  # of a call that comes in fragments
         self.custom = False
+        self.token: Token | None = None  # of the call that is open
         self.unlost: tuple[str, ...] = _OF_A_CANDIDATE
 
 
@@ -280,8 +282,7 @@ class ChunkReader:
             if candidate.arguments is not None:
                 self._end_call(candidate, events, whole=True)  # the next call's name ends it as well
             self._open_call(candidate, call, call.name, events)
-            if part.thought_signature:
-                events.append(Sign(candidate.key, recognise(part.thought_signature)[0]))
+            candidate.token = recognise(part.thought_signature)[0] if part.thought_signature else None
             if call.partial_args or call.will_continue:
                 candidate.arguments = PartialArguments()
             else:
@@ -311,6 +312,8 @@ class ChunkReader:
             text = unwrap(text)
         if text:
             events.append(Delta(candidate.key, text))
+        if candidate.token is not None:
+            events.append(Sign(candidate.key, candidate.token))
 
     def _end_call(self, candidate: _Candidate, events: list[AnswerEvent], *, whole: bool) -> None:
         arguments, candidate.arguments = candidate.arguments, None

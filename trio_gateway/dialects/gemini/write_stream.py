@@ -130,7 +130,7 @@ class AnswerEncoder:
     def _open(self, event: Open) -> bytes | None:
         self._parts[event.key] = _OpenPart(event)
         if event.kind == "opaque" and event.dialect == NAME and event.raw is not None:
-            return self._part(event.choice, bytes(event.raw))
+            return self._part(event.choice, _on_one_line(bytes(event.raw)))
         if event.kind == "opaque":
             self._lose(event.choice, "Gemini has no such part in an answer")
         elif event.kind == "refusal":
@@ -173,7 +173,7 @@ class AnswerEncoder:
         if written is None:
             self._malformed.add(part.choice)
             return None
-        return self._part(part.choice, wire_gemini.encode(written))
+        return self._part(part.choice, _on_one_line(wire_gemini.encode(written)))
 
     def _logprobs(self, event: LogprobsDelta) -> bytes | None:
         result = write_logprobs(event.raw, self.losses)
@@ -212,6 +212,11 @@ class AnswerEncoder:
 
     def _ping(self, _event: Ping) -> None:
         """There is no such thing in either framing."""
+
+
+def _on_one_line(data: bytes) -> bytes:
+    """Return JSON that was somebody else's without its line ends, which would end the event; they are blanks in it."""
+    return data.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in data or b"\r" in data else data
 
 
 _HANDLERS: dict[type, Callable[[AnswerEncoder, Any], bytes | None]] = {
