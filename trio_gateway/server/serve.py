@@ -54,7 +54,8 @@ class Server:
                 await shutdown.wait()
                 accepting.cancel_scope.cancel(reason="the server is stopping")
             for listener in self._listeners:
-                # Who was connected by the kernel already was promised an answer.
+                # Who was connected by the kernel already was promised an answer. Whoever is in the microseconds before
+                # the close is reset, unless the kernel hands them to another worker (net.ipv4.tcp_migrate_req=1).
                 accept_waiting(listener, partial(self._accepted, connections), self.config.backlog)
             close_listeners(self._listeners)
             self.service.drain()
