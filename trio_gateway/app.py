@@ -20,11 +20,13 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 from quart_trio.wrappers import TrioResponse
 from werkzeug.exceptions import HTTPException
 
-from gateway_schemas import openai_models
+from gateway_schemas import ollama
+from trio_gateway import listings
 from trio_gateway.config import Config
 from trio_gateway.dialects import dialect
+from trio_gateway.dialects.wire import read_request
 from trio_gateway.endpoints import METHODS, dialect_at, find_endpoint
-from trio_gateway.errors import GatewayError, Unavailable, UnknownPath, WrongMethod
+from trio_gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, Unavailable, UnknownPath, WrongMethod
 from trio_gateway.exchange import Exchange
 from trio_gateway.gateway import Gateway
 from trio_gateway.observe.logs import ExchangeLog
@@ -33,6 +35,8 @@ from trio_gateway.server.service import App
 
 # A server that says so in the scope's extensions cancels the app's task itself when the client leaves.
 CANCELS_ON_DISCONNECT = "trio_gateway.cancels_on_disconnect"
+
+_VIEW_BODY_MAX_BYTES = 1024 * 1024  # of what is no request to a model
 
 
 class GatewayConnection(TrioASGIHTTPConnection):
@@ -82,6 +86,7 @@ class GatewayApp(QuartTrio):
         super().__init__("trio_gateway", static_folder=None)
         self.gateway = gateway
         self.started = False
+        self.config["MAX_CONTENT_LENGTH"] = _VIEW_BODY_MAX_BYTES
         # Strict slashes would redirect; ids of models hold slashes and are taken as they come.
         self.url_map.strict_slashes = False
         self.url_map.merge_slashes = False
@@ -105,8 +110,13 @@ def build_app(config: Config, log: ExchangeLog | None = None) -> GatewayApp:
 
     app.add_url_rule("/healthz", "healthz", _healthz, methods=["GET"])
     app.add_url_rule("/readyz", "readyz", _readyz(app), methods=["GET"])
-    app.add_url_rule("/v1/models", "models", _models(app), methods=["GET"])
-    app.add_url_rule("/v1/models/<path:model>", "model", _model(app), methods=["GET"])
+    app.add_url_rule("/", "root", _root, methods=["GET"])  # and HEAD: Claude Code and Ollama's clients look first
+    for prefix in ("/v1", "/v1beta", "/v1alpha"):
+        app.add_url_rule(f"{prefix}/models", f"{prefix}/models", _models(app), methods=["GET"])
+        app.add_url_rule(f"{prefix}/models/<path:model>", f"{prefix}/model", _model(app), methods=["GET"])
+    app.add_url_rule("/api/tags", "tags", _models(app), methods=["GET"])
+    app.add_url_rule("/api/show", "show", _show(app), methods=["POST"])
+    app.add_url_rule("/api/version", "version", _version(app), methods=["GET"])
     for path, method in METHODS.items():
         # Served by GatewayConnection before Quart sees them. Known to Quart so that another method is a 405.
         app.add_url_rule(path, path, _unreachable, methods=[method])
@@ -145,9 +155,7 @@ def _readyz(app: GatewayApp) -> Callable[[], Awaitable[TrioResponse]]:
 def _models(app: GatewayApp) -> Callable[[], Awaitable[TrioResponse]]:
     async def models() -> TrioResponse:
         _admit(app, request)
-        listed = await app.gateway.catalogue.models()
-        entries = [openai_models.Model(id=name, created=0, owned_by=owner) for name, owner in listed.items()]
-        return _json(200, openai_models.encode(openai_models.ModelList(data=entries)))
+        return _json(200, listings.list_models(_spoken(), await app.gateway.catalogue.models()))
 
     return models
 
@@ -157,9 +165,34 @@ def _model(app: GatewayApp) -> Callable[..., Awaitable[TrioResponse]]:
         _admit(app, request)
         name = unquote(model)
         target = app.gateway.table.resolve(name)
-        return _json(200, openai_models.encode(openai_models.Model(id=name, created=0, owned_by=target.channel)))
+        return _json(200, listings.one_model(_spoken(), name, target.channel))
 
     return model
+
+
+def _show(app: GatewayApp) -> Callable[[], Awaitable[TrioResponse]]:
+    async def show() -> TrioResponse:
+        _admit(app, request)
+        asked = read_request(ollama.show_request_decoder, await request.get_data(True, False, False))
+        name = asked.model or asked.name
+        if not name:
+            raise InvalidRequest("The model is required.", code="missing_value", pointer="/model")
+        target = app.gateway.table.resolve(name)
+        return _json(200, listings.show_model(app.gateway.channels[target.channel].capabilities(target.model)))
+
+    return show
+
+
+def _version(app: GatewayApp) -> Callable[[], Awaitable[TrioResponse]]:
+    async def version() -> TrioResponse:
+        _admit(app, request)
+        return _json(200, listings.version())
+
+    return version
+
+
+async def _root() -> TrioResponse:
+    return TrioResponse(b"Trio Gateway is running", status=200, content_type="text/plain; charset=utf-8")
 
 
 async def _unreachable() -> TrioResponse:
@@ -191,16 +224,21 @@ async def _on_http_error(error: HTTPException) -> TrioResponse:
         return response
     if error.code == 404:
         return await _on_gateway_error(UnknownPath(f"There is nothing at {path}. Models answer under /v1."))
+    if error.code == 413:
+        return await _on_gateway_error(BodyTooLarge(f"The body is larger than {path} takes."))
     return await _on_gateway_error(GatewayError(error.description or "The request failed.", status=error.code))
 
 
 async def _on_gateway_error(error: GatewayError) -> TrioResponse:
-    spoken = dialect_at(request.scope["path"], dict(request.scope["headers"]))
-    status, body = dialect(spoken).encode_error(error)
+    status, body = dialect(_spoken()).encode_error(error)
     response = _json(status, body)
     for name, value in error_headers(error):
         response.headers[name.decode("ascii")] = value.decode("ascii")
     return response
+
+
+def _spoken() -> str:
+    return dialect_at(request.scope["path"], dict(request.scope["headers"]))
 
 
 def _json(status: int, body: bytes) -> TrioResponse:

@@ -26,7 +26,7 @@ from trio_gateway.simulator import Simulator, SimulatorConfig, serve_simulator
 
 TOKEN = "tg-test-token"
 KEY = "sk-upstream-0123456789"
-MODELS = {"openai": "gpt-test", "anthropic": "claude-test", "ollama": "llama-test"}
+MODELS = {"openai": "gpt-test", "anthropic": "claude-test", "ollama": "llama-test", "gemini": "gemini-test"}
 
 
 class RecordingLog(ExchangeLog):
@@ -174,7 +174,8 @@ def config_for(simulator: Simulator, **tables: Any) -> Config:
         for provider, model in MODELS.items()
     }
     for name, changes in tables.pop("channels", {}).items():
-        channels[name] = {**channels.get(name, {}), **changes}
+        like = {"openai_compatible": "openai"}.get(changes.get("provider", ""), name)
+        channels[name] = {**(channels.get(name) or channels.get(like, {})), **changes}
     document = {"auth": {"tokens": [TOKEN]}, "channels": channels, **tables}
     document["server"] = {"bind": "127.0.0.1:0", "drain_s": 5, **document.get("server", {})}
     return validate(document, {}, "test", Path())

@@ -28,6 +28,7 @@ from trio_gateway.dialects.embeddings import (
 from trio_gateway.dialects.envelope import Envelope, read_envelope
 from trio_gateway.dialects.gemini import shapes as gemini_shapes
 from trio_gateway.dialects.gemini.passage import ArrayStream
+from trio_gateway.dialects.ollama import loading as ollama_loading
 from trio_gateway.dialects.openai_upstream import needs_responses
 from trio_gateway.dialects.passage import LINE_ENDS, SSE_ENDS, ObservedStream, StreamPassage, TranslatedStream
 from trio_gateway.dialects.splice import splice_member
@@ -124,9 +125,12 @@ class ChatCarriage:
             include_usage=envelope.include_usage,
             array=envelope.array,
         )
+        self.told = None
         if self.same:
             self.losses = []
             self.body = self._renamed(load.model)
+        elif self._source_name in ollama_loading.SOURCES and not self.conversation().turns:
+            self.told = ollama_loading.loaded(self._source_name, self.conversation(), load.created)
         else:
             self.body, self.losses = self._target.encode_request(
                 self.conversation(), load.model, load.capabilities
