@@ -19,7 +19,7 @@ from trio_gateway.errors import ClientError
 from trio_gateway.server.exchange import ClientGone, Exchange
 from trio_gateway.server.request_head import Request
 from trio_gateway.server.request_parser import RequestParser
-from trio_gateway.server.response import State, error_response
+from trio_gateway.server.response import HELD, UNSTARTED, error_response
 from trio_gateway.server.service import Service, log
 from trio_gateway.server.streams import ByteStream
 
@@ -221,7 +221,7 @@ class Connection:
         self._exchanges = trio.CancelScope()
         exchange = self._exchange
         refusal = self._refusal
-        untouched = exchange is None or exchange.response.state in (State.UNSTARTED, State.HELD)
+        untouched = exchange is None or exchange.response.state in (UNSTARTED, HELD)
         unread = exchange is not None and not exchange.request.complete
         try:
             with self._exchanges:

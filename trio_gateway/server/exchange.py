@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from trio_gateway.errors import GatewayError
 from trio_gateway.server.request_head import Request
-from trio_gateway.server.response import Response, State, error_body
+from trio_gateway.server.response import COMPLETE, HELD, UNSTARTED, Response, error_body
 from trio_gateway.server.service import Message, Scope, log
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ class Exchange:
         except Exception:
             log.exception("%s %s: the application failed", self.request.method, self.request.path)
         else:
-            if self.response.state is not State.COMPLETE and not connection.gone:
+            if self.response.state is not COMPLETE and not connection.gone:
                 log.error("%s %s: the application left no whole response", self.request.method, self.request.path)
         finally:
             self._over = True
             if connection.arrivals:
                 connection.arrivals.unpark_all()
-        if self.response.state is not State.COMPLETE and not connection.gone:
+        if self.response.state is not COMPLETE and not connection.gone:
             await self._make_up()
 
     async def receive(self) -> Message:
@@ -89,7 +89,7 @@ class Exchange:
         kind = message["type"]
         if kind == "http.response.body":
             response = self.response
-            if response.state is State.HELD and (connection.must_close() or not self.request.complete):
+            if response.state is HELD and (connection.must_close() or not self.request.complete):
                 # What is left of an unread body would have to be read first: the connection ends with this response.
                 response.keep_alive = False
             more = message.get("more_body", False)
@@ -104,7 +104,7 @@ class Exchange:
     async def _make_up(self) -> None:
         """For a response that the application did not finish: a 500 if nothing was written, else a cut that shows."""
         connection = self._connection
-        if self.response.state in (State.UNSTARTED, State.HELD):
+        if self.response.state in (UNSTARTED, HELD):
             keep_alive = self.response.keep_alive and self.request.complete and not connection.must_close()
             request = self.request
             self.response = Response(head_only=request.method == "HEAD", http_10=request.http_10, keep_alive=keep_alive)
