@@ -1,0 +1,165 @@
+"""The official openai client for Node against a running gateway, for each provider behind it.
+
+`node/driver.mjs` goes through everything once for each provider; the tests look at what came of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.e2e.processes import EMBEDDING_MODELS, MODELS, TOKEN, Served, Simulated, run
+
+HERE = Path(__file__).parent / "node"
+INSTALL_S = 300
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("node") is None or shutil.which("npm") is None, reason="node or npm is not installed"
+)
+
+
+class Talk(msgspec.Struct, frozen=True):
+    """What came of everything, by scenario."""
+
+    provider: str
+    mark: str
+    results: dict[str, Any]
+
+    def __getitem__(self, scenario: str) -> Any:
+        result = self.results[scenario]
+        assert "thrown" not in result, result["thrown"]
+        return result["value"]
+
+
+@pytest.fixture(scope="module")
+def modules() -> None:
+    """Install what the lock file pins, once for each state of it."""
+    lock = (HERE / "package-lock.json").read_bytes()
+    stamp = HERE / "node_modules" / f".installed-{hashlib.sha256(lock).hexdigest()[:16]}"
+    if not stamp.exists():
+        # With the environment as it is: the machine's way to the registry may be in it.
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        installed = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+        assert installed.returncode == 0, installed.stderr
+        stamp.touch()
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def talk(modules: None, served: Served, request: pytest.FixtureRequest) -> Talk:
+    provider = request.param
+    arguments = (f"{served.url}/v1", TOKEN, MODELS[provider], EMBEDDING_MODELS.get(provider, ""), f"node-{provider}")
+    status, out, err = run("node", str(HERE / "driver.mjs"), *arguments)
+    assert status == 0, err
+    return Talk(provider, f"node-{provider}", json.loads(out))
+
+
+def test_a_plain_answer(talk: Talk) -> None:
+    answer = talk["plain"]
+    (choice,) = answer["choices"]
+    assert choice["message"]["content"] == 'You said: "Hello, Ünïcode ✓".'
+    assert choice["finish_reason"] == "stop"
+    assert answer["usage"]["total_tokens"] > 0
+
+
+def test_a_stream_says_the_same_and_tells_its_usage(talk: Talk) -> None:
+    *chunks, last = talk["streamed"]
+    said = [choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"]]
+    assert "".join(said) == 'You said: "Hello, Ünïcode ✓".'
+    assert len([part for part in said if part]) == 5
+    assert (last["usage"]["prompt_tokens"], last["usage"]["completion_tokens"]) == (11, 7)
+
+
+def test_the_clients_own_stream_tells_each_piece(talk: Talk) -> None:
+    assert talk["helper"]["heard"] == talk["helper"]["final"] == 'You said: "Hello".'
+
+
+@pytest.mark.parametrize("scenario", ["tools", "tools_streamed"])
+def test_tool_calls_and_their_results_go_round(talk: Talk, scenario: str) -> None:
+    calls = talk[scenario]["calls"]
+    assert [json.loads(call["function"]["arguments"]) for call in calls] == [{"city": "Paris"}, {"city": "Rome"}]
+    assert len({call["id"] for call in calls}) == 2
+    assert "25 degrees" in talk[scenario]["after"]
+
+
+def test_a_structured_answer_fits_its_schema(talk: Talk) -> None:
+    assert talk["structured"] == {"city": "example", "degrees": 1}
+
+
+def test_an_image_arrives_byte_for_byte(talk: Talk, simulated: Simulated) -> None:
+    (request,) = simulated.seen(f"{talk.mark}-image")
+    assert request.provider == talk.provider
+    assert talk["image"] in request.body
+
+
+def test_instructions_arrive_as_instructions(talk: Talk) -> None:
+    assert talk["instructions"] == ["From system.", "From developer."]
+
+
+def test_embeddings_are_the_same_in_both_forms(talk: Talk) -> None:
+    if talk.provider not in EMBEDDING_MODELS:
+        assert talk["embeddings"] is None
+        return
+    packed, plain = ([entry["embedding"] for entry in talk["embeddings"][form]] for form in ("packed", "plain"))
+    assert packed == plain
+    assert len(packed) == 2
+
+
+def test_models_are_listed_and_told_one_by_one(talk: Talk) -> None:
+    assert set(MODELS.values()) <= set(talk["models"]["listed"])
+    assert talk["models"]["one"]["owned_by"] == talk.provider
+
+
+@pytest.mark.parametrize("how", ["", " streamed"], ids=["plain", "streamed"])
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "BadRequestError"),
+        (401, "AuthenticationError"),
+        (403, "PermissionDeniedError"),
+        (404, "NotFoundError"),
+        (429, "RateLimitError"),
+        (500, "InternalServerError"),
+    ],
+)
+def test_a_providers_error_is_the_clients_own(talk: Talk, status: int, kind: str, how: str) -> None:
+    error = talk["errors"][f"{status}{how}"]
+    assert (error["kind"], error["status"]) == (kind, status)
+    assert error["requestId"].startswith("req_")
+
+
+def test_a_bad_body_names_the_field(talk: Talk) -> None:
+    error = talk["bad_body"]
+    assert (error["kind"], error["param"]) == ("BadRequestError", "messages[0].content")
+
+
+def test_a_wrong_token_and_an_unknown_model_have_their_codes(talk: Talk) -> None:
+    assert (talk["wrong_token"]["kind"], talk["wrong_token"]["code"]) == ("AuthenticationError", "invalid_api_key")
+    assert (talk["unknown_model"]["kind"], talk["unknown_model"]["code"]) == ("NotFoundError", "model_not_found")
+
+
+def test_a_stream_that_breaks_raises(talk: Talk) -> None:
+    assert talk["broken_stream"]["kind"] == "APIError"
+
+
+def test_a_rate_limited_client_tries_again_when_it_was_told_to(talk: Talk, simulated: Simulated) -> None:
+    assert talk["limited"]["kind"] == "RateLimitError"
+    first, second = simulated.seen(f"{talk.mark}-limited")
+    if talk.provider != "ollama":  # it sends no Retry-After, and the client waits as it likes
+        assert second.received_at - first.received_at >= 1.0
+
+
+@pytest.mark.parametrize("how", ["timeout", "abort"])
+def test_a_client_that_leaves_has_its_exchange_cancelled(talk: Talk, served: Served, how: str) -> None:
+    if how == "timeout":
+        assert talk["timeout"]["kind"] == "APIConnectionTimeoutError"
+    else:
+        assert talk["abort"] == 3
+    (line,) = served.process.stderr.wait_for(f'.*"{talk.mark}-{how}".*')
+    assert json.loads(line[0])["outcome"] == "cancelled"
