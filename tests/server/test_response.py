@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import h11
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from trio_gateway.errors import Unavailable
-from trio_gateway.server.response import DateLine, InvalidResponse, Names, Response, State, error_response
+from trio_gateway.server.response import NAMED, DateLine, InvalidResponse, Names, Response, State, error_response
 
 DATE = DateLine().at(784_111_777)
 
@@ -163,6 +163,7 @@ octets = st.binary(max_size=6) | st.sampled_from(
 @given(name=octets, value=octets)
 def test_no_header_can_add_another_or_a_second_response(name, value):
     """What h11 reads is one response with just the header that was given, or it was refused."""
+    assume(name.lower() not in NAMED)
     try:
         data = write(headers=[(name, value)])
     except InvalidResponse:
