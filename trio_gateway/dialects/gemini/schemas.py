@@ -5,6 +5,7 @@ Types are upper-case there, null is a flag, and 64-bit counts are strings (the S
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -30,32 +31,53 @@ _RENAMED = {
 }
 _COUNTS = frozenset({"maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties"})
 _MAX_DEPTH = 200  # the API itself allows far less
+_MAX_CACHED_BYTES = 8192
+_TOO_DEEP = b"too deep"
 
 
 def to_json_schema(raw: msgspec.Raw, at: str) -> msgspec.Raw:
     """Return `raw` as JSON Schema; the very bytes where it is that already. Raises InvalidRequest."""
+    text = bytes(raw)
+    converted = _converted_cached(text) if len(text) <= _MAX_CACHED_BYTES else _converted(text)
+    if converted is _TOO_DEEP:
+        raise InvalidRequest("The schema is nested too deeply.", code="invalid_value", pointer=at)
+    return raw if converted is None else msgspec.Raw(converted)
+
+
+def _converted(text: bytes) -> bytes | None:
+    """Return the JSON Schema; None where `text` is that already."""
     try:
-        schema: Any = _decode(raw)
+        schema: Any = _decode(text)
+        converted = _convert(schema, 0)
+    except _TooDeep:
+        return _TOO_DEEP
     except BAD_BODY:  # a number beyond a float's range: no schema of Google's
-        return raw
-    converted = _convert(schema, at, 0)
-    return raw if converted == schema else msgspec.Raw(_encode(converted))
+        return None
+    return None if converted == schema else _encode(converted)
 
 
-def _convert(schema: Any, at: str, depth: int) -> Any:
+# An agent sends the same tools with every request of its session.
+_converted_cached = lru_cache(maxsize=256)(_converted)
+
+
+class _TooDeep(Exception):
+    pass
+
+
+def _convert(schema: Any, depth: int) -> Any:
     if not isinstance(schema, dict):
         return schema
     if depth > _MAX_DEPTH:
-        raise InvalidRequest("The schema is nested too deeply.", code="invalid_value", pointer=at)
+        raise _TooDeep
     result: dict[str, Any] = {}
     for written, value in schema.items():
         keyword = _RENAMED.get(written) or str(written)
         if keyword in ("properties", "$defs") and isinstance(value, dict):
-            result[keyword] = {name: _convert(member, at, depth + 1) for name, member in value.items()}
+            result[keyword] = {name: _convert(member, depth + 1) for name, member in value.items()}
         elif keyword in ("items", "additionalProperties"):
-            result[keyword] = _convert(value, at, depth + 1)
+            result[keyword] = _convert(value, depth + 1)
         elif keyword == "anyOf" and isinstance(value, list):
-            result[keyword] = [_convert(member, at, depth + 1) for member in value]
+            result[keyword] = [_convert(member, depth + 1) for member in value]
         elif keyword == "type":
             if value != "TYPE_UNSPECIFIED":
                 result[keyword] = _lower(value)
