@@ -9,7 +9,7 @@ ASYNC_RULES = ASYNC1,ASYNC20,ASYNC21,ASYNC22,ASYNC23,ASYNC24,ASYNC25,ASYNC400,AS
 # 114 and 128: our startables hand their task_status on. 124: Quart wants its views async.
 ASYNC_LEFT_OUT = ASYNC114,ASYNC124,ASYNC128
 
-.PHONY: demo test lint laws lock clean
+.PHONY: demo test lint laws bench bench-quick lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/trio-gateway demo $(DEMO)
@@ -26,6 +26,13 @@ lint: $(VENV)/.dev
 # The laws of translation with many examples each; `make test` runs them with few.
 laws: $(VENV)/.dev
 	LAW_EXAMPLES=$(LAW_EXAMPLES) $(BIN)/python -m pytest tests/laws
+
+# The gateway against the simulator; `make bench PEERS=--peers` measures other gateways beside it.
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/run.py $(PEERS)
+
+bench-quick: $(VENV)/.dev
+	$(BIN)/python benchmarks/run.py --quick $(PEERS)
 
 # Pin what pyproject.toml asks for, for every Python and platform we support.
 lock: $(VENV)/.dev
