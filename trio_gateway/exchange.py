@@ -7,7 +7,6 @@ Nothing it starts outlives it: the upstream's response is closed before `serve` 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,16 +14,15 @@ import trio
 
 from trio_gateway.body import read_body
 from trio_gateway.dialects import ClientSide, client_side
-from trio_gateway.dialects.carriage import Carriage, Load
+from trio_gateway.dialects.carriage import Carriage
 from trio_gateway.dialects.passage import StreamPassage
 from trio_gateway.endpoints import Endpoint
-from trio_gateway.errors import GatewayError, InvalidRequest
+from trio_gateway.errors import GatewayError
 from trio_gateway.gateway import Gateway
 from trio_gateway.ledger.record import Record
 from trio_gateway.replies import JSON, Headers, Receive, Send, error_headers, loss_header, reply
-from trio_gateway.routing.attempt import OpenAnswer, attempt
-from trio_gateway.routing.channel import Channel
-from trio_gateway.routing.table import Target
+from trio_gateway.routing.ask import Ask
+from trio_gateway.routing.attempt import OpenAnswer
 
 logger = logging.getLogger("trio_gateway.exchange")
 _STREAM_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
@@ -33,8 +31,8 @@ _STREAM_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"
 class Exchange:
     """Call `serve` once. It returns when the client has been answered, and raises nothing but cancellation."""
 
-    __slots__ = ("_begun", "_dialect", "_endpoint", "_gateway", "_headers", "_receive", "_record", "_request_id",
-                 "_scope", "_send")  # fmt: skip
+    __slots__ = ("_ask", "_begun", "_dialect", "_endpoint", "_gateway", "_headers", "_receive", "_record",
+                 "_request_id", "_scope", "_send")  # fmt: skip
 
     def __init__(
         self, gateway: Gateway, endpoint: Endpoint, scope: Mapping[str, Any], receive: Receive, send: Send
@@ -47,6 +45,7 @@ class Exchange:
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._request_id = gateway.request_id(self._headers)
         self._dialect: ClientSide = client_side(endpoint.dialect)
+        self._ask: Ask | None = None
         self._begun = False  # the answer's head has been sent
         self._record = Record(
             request_id=self._request_id.decode("ascii"), endpoint=endpoint.name, started_s=trio.current_time()
@@ -65,6 +64,7 @@ class Exchange:
             await self._refuse(GatewayError("The gateway failed. Its log has the reason, under this request id."))
         finally:
             # Until here the outcome is `cancelled`: that is what it stays when the client leaves.
+            self._note_attempts()
             record.ended_s = trio.current_time()
             self._gateway.log.write(record)
 
@@ -75,53 +75,35 @@ class Exchange:
         body = await read_body(self._receive, self._headers, gateway.config.server.max_body_bytes)
         carriage = self._endpoint.read(body)
         record.model, record.stream = carriage.model, carriage.stream
-        target = gateway.table.resolve(carriage.model)
-        record.channel, record.target_model = target.channel, target.model
-        channel = gateway.channels[target.channel]
-        speaks = channel.speaks(carriage, target.model)
-        path = channel.request_target(self._endpoint.operation, target.model, carriage.stream, speaks)
-        carriage.load(self._load(channel, target, speaks))
-        self._check_losses(carriage)
-        if carriage.told is not None:
-            await self._tell(carriage, channel, target)
-            return
-        answer = await attempt(channel, target, carriage, path, channel.headers_for(carriage, self._headers))
+        self._ask = ask = Ask(
+            carriage=carriage,
+            endpoint=self._endpoint.name,
+            operation=self._endpoint.operation,
+            body=body,
+            headers=self._headers,
+            request_id=record.request_id,
+            started_s=record.started_s,
+        )
+        answer = await gateway.router.open(gateway.routes.resolve(carriage.model), ask)
         try:
-            await self._relay(carriage, answer)
+            await self._relay(answer.carriage, answer)
         finally:
             await answer.aclose()
 
-    async def _tell(self, carriage: Carriage, channel: Channel, target: Target) -> None:
-        """Answer without asking anybody."""
-        headers = [(b"x-request-id", self._request_id), *channel.marks(target.model)]
-        if self._endpoint.operation == "count":
-            headers.append((b"x-gateway-estimate", b"true"))
-        await self._reply(200, [JSON, *headers], carriage.told or b"")
-
-    def _load(self, channel: Channel, target: Target, speaks: str) -> Load:
-        return Load(
-            dialect=speaks,
-            model=target.model,
-            capabilities=channel.capabilities(target.model, speaks),
-            id=self._record.request_id.removeprefix("req_"),
-            created=int(time.time()),
-        )
-
-    def _check_losses(self, carriage: Carriage) -> None:
-        losses = carriage.losses
-        self._record.losses = len(losses)
-        if losses and self._headers.get(b"x-gateway-strict", b"").strip().lower() in (b"true", b"1"):
-            told = "; ".join(f"{loss.pointer}: {loss.reason}" for loss in losses[:20])
-            raise InvalidRequest(
-                f"The target cannot carry all of this request, and x-gateway-strict is set: {told}",
-                code="translation_loss",
-                pointer=losses[0].pointer,
-            )
+    def _note_attempts(self) -> None:
+        """Put into the record where the exchange went."""
+        ask, record = self._ask, self._record
+        if ask is not None and ask.state is not None:
+            target = ask.state.target
+            record.channel, record.target_model = target.channel, target.model
+            record.attempts, record.hedges = ask.attempts, ask.hedges
+            record.tried = [tried.line() for tried in ask.tried]
 
     async def _relay(self, carriage: Carriage, answer: OpenAnswer) -> None:
         """Send the client the answer. Blocks while it reads slowly, and reads no further upstream meanwhile."""
         record = self._record
         record.first_event_s = trio.current_time()
+        record.losses = len(carriage.losses)
         record.upstream_request_id = answer.request_id.decode("ascii") if answer.request_id else None
         marks = self._marks(carriage, answer)
         if answer.passage is None:
@@ -158,6 +140,10 @@ class Exchange:
         marks = [(b"x-request-id", self._request_id), *answer.channel.marks(answer.target.model)]
         if answer.request_id is not None:
             marks.append((b"x-gateway-upstream-request-id", answer.request_id))
+        if carriage.told is not None and self._endpoint.operation == "count":
+            marks.append((b"x-gateway-estimate", b"true"))
+        if self._ask is not None and self._ask.attempts > 1:
+            marks.append((b"x-gateway-attempts", b"%d" % self._ask.attempts))
         if carriage.losses:
             marks += loss_header(b"x-gateway-loss", carriage.losses)
         if carriage.answer_losses:
@@ -181,8 +167,11 @@ class Exchange:
             return
         status, body = self._dialect.encode_error(error)
         headers = [JSON, (b"x-request-id", self._request_id), *error_headers(error)]
-        if (channel := self._gateway.channels.get(self._record.channel or "")) is not None:
-            headers += channel.marks(self._record.target_model or "")
+        ask = self._ask
+        if ask is not None and ask.state is not None:
+            target = ask.state.target
+            headers += self._gateway.channels[target.channel].marks(target.model)
+            headers.append((b"x-gateway-attempts", b"%d" % ask.attempts))
         await self._reply(status, headers, body)
 
     async def _reply(self, status: int, headers: Headers, body: bytes) -> None:

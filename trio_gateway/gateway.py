@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import re
 import sys
 import time
@@ -18,7 +19,10 @@ from trio_gateway.errors import TooManyRequests, Unauthorized
 from trio_gateway.observe.logs import ExchangeLog, form_for
 from trio_gateway.routing.catalogue import Catalogue
 from trio_gateway.routing.channel import Channel
+from trio_gateway.routing.router import Router
+from trio_gateway.routing.routes import Routes
 from trio_gateway.routing.table import RoutingTable
+from trio_gateway.routing.targets import Targets
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
 
@@ -32,6 +36,10 @@ class Gateway:
         self.lockout = Lockout(config.auth)
         self.table = RoutingTable(config.channels)
         self.channels = {name: Channel(name, channel, config.timeouts) for name, channel in config.channels.items()}
+        self.targets = Targets(config.breaker, {name: channel.keys for name, channel in self.channels.items()})
+        chance = random.Random()  # noqa: S311 (it spreads load and guards nothing)
+        self.routes = Routes(config.routes, self.table, self.targets, chance)
+        self.router = Router(self.channels, chance)
         self.catalogue = Catalogue(self.channels, self.table)
         self.log = log or ExchangeLog(form_for(config.log.format, sys.stderr), sys.stderr, time.time)
         self.draining = False

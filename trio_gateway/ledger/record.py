@@ -33,6 +33,9 @@ class Record(msgspec.Struct, kw_only=True):
     usage: Usage | None = None
     losses: int = 0
     upstream_request_id: str | None = None
+    attempts: int = 0  # on all targets, those of a lost race included
+    hedges: int = 0  # of them, started beside one that was slow
+    tried: list[str] = []  # a line for each attempt that gave no answer
 
     def failed(self, error: GatewayError) -> None:
         """Note how the exchange failed."""

@@ -39,6 +39,9 @@ class ExchangeLine(msgspec.Struct, omit_defaults=True):
     tokens_cached: int | None = None
     losses: int = 0
     upstream_request_id: str | None = None
+    attempts: int = 1
+    hedges: int = 0
+    tried: list[str] = []
     error: str | None = None
 
 
@@ -84,6 +87,9 @@ class ExchangeLog:
             tokens_cached=usage.cached if usage else None,
             losses=record.losses,
             upstream_request_id=record.upstream_request_id,
+            attempts=record.attempts or 1,
+            hedges=record.hedges,
+            tried=record.tried,
             error=record.error,
         )
 
@@ -107,7 +113,8 @@ def _as_text(line: ExchangeLine) -> str:
     total = f" {line.total_ms:g} ms" if line.total_ms is not None else ""
     error = f" ({_one_line(line.error)})" if line.error else ""
     head = f"{line.time[11:19]} {line.outcome:<14} {line.status or '---'} {line.endpoint} {went}"
-    return f"{head}{total}{first}{tokens} [{line.request_id}]{error}"
+    attempts = f" {line.attempts} attempts" if line.attempts > 1 else ""
+    return f"{head}{total}{first}{tokens}{attempts} [{line.request_id}]{error}"
 
 
 def _count(tokens: int | None) -> str:

@@ -11,6 +11,8 @@ from trio_gateway.dialects.carriage import Carriage
 from trio_gateway.dialects.passage import StreamPassage
 from trio_gateway.errors import UpstreamBroke, UpstreamError, UpstreamTimeout
 from trio_gateway.routing.channel import Channel
+from trio_gateway.routing.lease import Lease
+from trio_gateway.routing.retry import Blame, blame
 from trio_gateway.routing.table import Target
 from trio_gateway.routing_config import Timeouts
 from trio_gateway.transport.upstream import UpstreamResponse
@@ -22,25 +24,46 @@ ERROR_MAX_BYTES = 1024 * 1024  # of a provider's error body
 class OpenAnswer:
     """An answer whose first event is there: `first` is what the client is to be sent, all of it where it is plain.
 
-    `passage` is None for a plain answer. To be closed by whoever has it, with `aclose`.
+    `passage` is None for a plain answer. `carriage` is the request as the target was sent it. To be closed by whoever
+    has it, with `aclose`, which gives the target's place back too.
     """
 
-    __slots__ = ("_response", "channel", "deadlines", "first", "passage", "request_id", "target")
+    __slots__ = ("_lease", "_response", "carriage", "channel", "deadlines", "first", "passage", "request_id", "target")
 
-    def __init__(self, channel: Channel, target: Target, deadlines: Deadlines, response: UpstreamResponse) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        target: Target,
+        carriage: Carriage,
+        deadlines: Deadlines,
+        response: UpstreamResponse | None,
+    ) -> None:
         self.channel = channel
         self.target = target
+        self.carriage = carriage
         self.deadlines = deadlines
         self.passage: StreamPassage | None = None
         self.first = b""
-        self.request_id = _request_id(response)
+        self.request_id = None if response is None else _request_id(response)
         self._response = response
+        self._lease: Lease | None = None
 
-    async def read(self, carriage: Carriage) -> None:
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What the provider sent; nothing where nobody was asked."""
+        return [] if self._response is None else self._response.headers
+
+    def hold(self, lease: Lease) -> OpenAnswer:
+        """Keep the target's place until the answer is closed."""
+        self._lease = lease
+        return self
+
+    async def read(self) -> None:
         """Read up to the first event. Raises UpstreamError."""
-        response = self._response
+        response, carriage = self._response, self.carriage
+        assert response is not None
         if response.status != 200:
-            raise await self._read_error()
+            raise await self._read_error(response)
         if not carriage.stream:
             self.first = carriage.answer(await response.read(ANSWER_MAX_BYTES))
             return
@@ -56,6 +79,7 @@ class OpenAnswer:
 
     async def next(self, passage: StreamPassage) -> bytes:
         """Return more of a stream for the client; perhaps nothing. Never raises but for cancellation."""
+        assert self._response is not None
         try:
             chunk = await self._response.receive_some()
         except UpstreamError as error:
@@ -64,10 +88,21 @@ class OpenAnswer:
 
     async def aclose(self) -> None:
         """Close the upstream's response, and its connection unless it was read to its end."""
-        await self._response.aclose()
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            if self.passage is not None and self.passage.error is not None:
+                self._blame(lease, self.passage.error)
+            lease.end()
+        if self._response is not None:
+            await self._response.aclose()
 
-    async def _read_error(self) -> UpstreamError:
-        response = self._response
+    def _blame(self, lease: Lease, error: UpstreamError) -> None:
+        """A stream that broke off is held against its target; one that ran into the exchange's own end is not."""
+        now_s = trio.current_time()
+        if blame(error) is Blame.FAILED and now_s < self.deadlines.total_s:
+            lease.failed(now_s, error)
+
+    async def _read_error(self, response: UpstreamResponse) -> UpstreamError:
         if response.status < 400:
             return UpstreamBroke(f"The provider answered with the status {response.status}, which is no answer.")
         body = await response.read(ERROR_MAX_BYTES)
@@ -76,20 +111,24 @@ class OpenAnswer:
 
 
 async def attempt(
-    channel: Channel, target: Target, carriage: Carriage, path: bytes, headers: list[tuple[bytes, bytes]]
+    channel: Channel,
+    target: Target,
+    carriage: Carriage,
+    path: bytes,
+    headers: list[tuple[bytes, bytes]],
+    deadlines: Deadlines,
 ) -> OpenAnswer:
     """Ask the target for its answer, and return it once its first event is there.
 
     Blocks until then, for `first_event_s` at most. Raises UpstreamError; on that and on cancellation everything
     that was opened is closed.
     """
-    deadlines = Deadlines(channel.timeouts)
     answer: OpenAnswer | None = None
     with trio.CancelScope(deadline=deadlines.first_event_s) as scope:
         try:
             response = await channel.upstream.open(b"POST", path, headers, carriage.body)
-            answer = OpenAnswer(channel, target, deadlines, response)
-            await answer.read(carriage)
+            answer = OpenAnswer(channel, target, carriage, deadlines, response)
+            await answer.read()
             return answer
         except BaseException as error:
             if answer is not None:
@@ -103,14 +142,13 @@ async def attempt(
 
 
 class Deadlines:
-    """When what an attempt waits for is too late, on the event loop's clock."""
+    """When what an attempt waits for is too late, on the event loop's clock. `total_s` is the whole exchange's."""
 
     __slots__ = ("_timeouts", "first_event_s", "total_s")
 
-    def __init__(self, timeouts: Timeouts) -> None:
+    def __init__(self, timeouts: Timeouts, started_s: float, now_s: float) -> None:
         self._timeouts = timeouts
-        now_s = trio.current_time()
-        self.total_s = now_s + timeouts.total_s
+        self.total_s = started_s + timeouts.total_s
         self.first_event_s = min(self.total_s, now_s + timeouts.first_event_s)
 
     def next_event_s(self) -> float:

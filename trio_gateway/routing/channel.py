@@ -13,7 +13,9 @@ from trio_gateway.dialects.capabilities import Capabilities, capabilities_for
 from trio_gateway.dialects.carriage import Carriage
 from trio_gateway.errors import InvalidRequest, UpstreamError
 from trio_gateway.routing import providers
+from trio_gateway.routing.keys import KeyRing
 from trio_gateway.routing_config import Timeouts
+from trio_gateway.secrets import Secret
 from trio_gateway.transport.upstream import Upstream, UpstreamSettings
 
 # What keys look like, whole or masked: providers quote the key they refuse.
@@ -41,7 +43,10 @@ class Channel:
         self.dialect_name = provider.dialect
         self.dialect: Dialect = dialect(provider.dialect)
         self.address = providers.address(config)
-        self.headers = providers.headers(config, urlsplit(self.address.origin).netloc)
+        host = urlsplit(self.address.origin).netloc
+        self.keys = KeyRing(len(config.keys))
+        keys: list[Secret | None] = [*config.keys] or [None]
+        self._headers = [providers.headers(config, host, key) for key in keys]
         self.upstream = Upstream(
             UpstreamSettings(
                 base_url=self.address.origin,
@@ -84,15 +89,24 @@ class Channel:
             return self.address.embeddings.encode("ascii")
         return providers.for_model(self.address.stream if stream else self.address.chat, model).encode("ascii")
 
-    def headers_for(self, carriage: Carriage, client: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-        """Return the headers a request goes out with; `client` are those it came with. Not to be changed."""
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What a request of the gateway's own goes out with. Not to be changed."""
+        return self._headers[0]
+
+    def headers_for(self, carriage: Carriage, client: Mapping[bytes, bytes], key: int = 0) -> list[tuple[bytes, bytes]]:
+        """Return the headers a request goes out with; `client` are those it came with. Not to be changed.
+
+        `key` is the number of the channel's key to use.
+        """
+        own = self._headers[key]
         if not carriage.same:
-            return self.headers
+            return own
         given = [(name, client[name]) for name in _FORWARDED.get(self.dialect_name, ()) if name in client]
         if not given:
-            return self.headers
+            return own
         names = {name for name, _ in given}
-        return [header for header in self.headers if header[0] not in names] + given
+        return [header for header in own if header[0] not in names] + given
 
     def capabilities(self, model: str, speaks: str | None = None) -> Capabilities:
         """Return what the model can take: the shipped table, with the channel's own word over it.
@@ -132,8 +146,8 @@ class Channel:
     def redacted(self, error: UpstreamError) -> UpstreamError:
         """Take anything that looks like a key out of what the provider said."""
         message = error.message
-        if self.config.api_key is not None:
-            message = message.replace(self.config.api_key.reveal(), "[key]")
+        for key in self.config.keys:
+            message = message.replace(key.reveal(), "[key]")
         error.message = _KEY_LIKE.sub("[key]", message)
         return error
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from trio_gateway.config import ChannelConfig, ProviderName
+from trio_gateway.secrets import Secret
 
 
 class Provider(NamedTuple):
@@ -117,7 +118,7 @@ def for_model(target: str, model: str) -> str:
     return target.replace("{model}", quote(model, safe="")) if "{model}" in target else target
 
 
-def headers(channel: ChannelConfig, host: str) -> list[tuple[bytes, bytes]]:
+def headers(channel: ChannelConfig, host: str, key: Secret | None) -> list[tuple[bytes, bytes]]:
     """Return the headers that every request of the channel carries, its credential among them."""
     provider = PROVIDERS[channel.provider]
     fields = [
@@ -127,9 +128,9 @@ def headers(channel: ChannelConfig, host: str) -> list[tuple[bytes, bytes]]:
         ("accept-encoding", "identity"),
         ("user-agent", "trio-gateway"),
     ]
-    if channel.api_key is not None:
+    if key is not None:
         name, prefix = provider.credential
-        fields.append((name, prefix + channel.api_key.reveal()))
+        fields.append((name, prefix + key.reveal()))
     if channel.provider == "anthropic":
         fields.append(("anthropic-version", channel.api_version or provider.api_version or ""))
     return [(name.encode("ascii"), value.encode("ascii")) for name, value in fields]

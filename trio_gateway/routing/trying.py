@@ -1,0 +1,129 @@
+"""An attempt with all that belongs to it: the request written for the target, its place, its keys, its health."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping
+
+import trio
+
+from trio_gateway.dialects.carriage import Carriage, Load
+from trio_gateway.errors import GatewayError, InvalidRequest, UpstreamError
+from trio_gateway.routing.ask import Ask, Tried
+from trio_gateway.routing.attempt import Deadlines, OpenAnswer, attempt
+from trio_gateway.routing.channel import Channel
+from trio_gateway.routing.course import Try
+from trio_gateway.routing.keys import limit_reset_s
+from trio_gateway.routing.lease import Lease, take_lease
+from trio_gateway.routing.retry import refusal
+from trio_gateway.routing.targets import TargetState
+from trio_gateway.routing_config import RouteTimeouts
+
+_OF_A_KEY = frozenset({401, 403, 429})  # what another key of the channel may not meet
+
+
+class Trier:
+    """Tries one target at a time; which, is decided elsewhere."""
+
+    def __init__(self, channels: Mapping[str, Channel]) -> None:
+        self._channels = channels
+
+    async def try_one(self, chosen: Try, ask: Ask) -> OpenAnswer:
+        """As `try_target`, with a request of its own, so that attempts beside each other share nothing."""
+        return await self.try_target(chosen.state, ask, copy.copy(ask.carriage), chosen.stage.timeouts)
+
+    async def try_target(
+        self, state: TargetState, ask: Ask, carriage: Carriage, overrides: RouteTimeouts | None = None
+    ) -> OpenAnswer:
+        """Return the answer of one target. Blocks for a place and for the first event.
+
+        Raises GatewayError, noted in `ask.tried` and in the target's health. Cancelled, it leaves no trace in either.
+        """
+        ask.state = state
+        ask.attempts += 1
+        channel = self._channels[state.target.channel]
+        timeouts = channel.timeouts if overrides is None else overrides.over(channel.timeouts)
+        began_s = trio.current_time()
+        lease: Lease | None = None
+        held = False
+        try:
+            path = _load(channel, state, ask, carriage)
+            if carriage.told is not None:
+                # Nobody has to be asked.
+                deadlines = Deadlines(timeouts, ask.started_s, began_s)
+                answer = OpenAnswer(channel, state.target, carriage, deadlines, None)
+                answer.first = carriage.told
+                return answer
+            lease = await take_lease(state)
+            deadlines = Deadlines(timeouts, ask.started_s, lease.began_s)
+            answer = await _ask_with_keys(channel, state, carriage, path, ask, deadlines)
+            lease.succeeded(trio.current_time())
+            held = True
+            return answer.hold(lease)
+        except GatewayError as error:
+            now_s = trio.current_time()
+            if lease is not None:
+                lease.judged(now_s, error, min(timeouts.first_event_s, timeouts.total_s))
+            ask.tried.append(Tried(state.name, now_s - began_s, error))
+            raise
+        finally:
+            if lease is not None and not held:
+                lease.end()
+
+
+def _load(channel: Channel, state: TargetState, ask: Ask, carriage: Carriage) -> bytes:
+    """Write the request for the target; return its path there. Raises InvalidRequest."""
+    model = state.target.model
+    speaks = channel.speaks(carriage, model)
+    path = channel.request_target(ask.operation, model, carriage.stream, speaks)
+    carriage.load(
+        Load(
+            dialect=speaks,
+            model=model,
+            capabilities=channel.capabilities(model, speaks),
+            id=ask.request_id.removeprefix("req_"),
+            created=int(time.time()),
+        )
+    )
+    if carriage.losses and ask.strict:
+        told = "; ".join(f"{loss.pointer}: {loss.reason}" for loss in carriage.losses[:20])
+        raise InvalidRequest(
+            f"The target cannot carry all of this request, and x-gateway-strict is set: {told}",
+            code="translation_loss",
+            pointer=carriage.losses[0].pointer,
+        )
+    return path
+
+
+async def _ask_with_keys(
+    channel: Channel, state: TargetState, carriage: Carriage, path: bytes, ask: Ask, deadlines: Deadlines
+) -> OpenAnswer:
+    """Ask with the key whose turn it is, and with the next one where the provider does not take it."""
+    keys = state.keys
+    rounds = len(keys)
+    while True:
+        now_s = trio.current_time()
+        key = keys.pick(now_s)
+        rounds -= 1
+        try:
+            headers = channel.headers_for(carriage, ask.headers, key)
+            answer = await attempt(channel, state.target, carriage, path, headers, deadlines)
+        except UpstreamError as error:
+            if error.status not in _OF_A_KEY or refusal(error) is not None:
+                raise
+            now_s = trio.current_time()
+            if error.status == 429:
+                keys.limited(key, now_s, error.retry_after_s)
+            else:
+                keys.refused(key, now_s)
+            if rounds <= 0 or not keys.has_ready(now_s):
+                raise
+            ask.tried.append(Tried(f"{state.name} (key {key + 1})", 0.0, error))
+            ask.attempts += 1
+        else:
+            if len(keys) > 1:
+                keys.worked(key)
+                if (reset_s := limit_reset_s(answer.headers)) is not None:
+                    keys.limited(key, trio.current_time(), reset_s)
+            return answer
