@@ -50,7 +50,10 @@ class House(msgspec.Struct, frozen=True):
     records: list[Record]
 
     async def connect(self) -> Client:
-        return Client(await trio.open_tcp_stream("127.0.0.1", self.port))
+        return await self.connect_to(self.port)
+
+    async def connect_to(self, port: int) -> Client:
+        return Client(await trio.open_tcp_stream("127.0.0.1", port))
 
     async def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Reply:
         """Send one request on a connection of its own, and read the whole answer."""

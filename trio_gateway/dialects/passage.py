@@ -167,6 +167,8 @@ class ObservedStream:
         if self.error is not None and isinstance(self.error, UpstreamBroke):
             # The provider did not say so itself. What it sent last is no whole event: the client gets ours instead.
             frames = self._dialect.encode_stream_error(self.error)
+        elif self.error is not None:
+            frames += self._frames.unframed()
         if not self.begun:
             self._held.append(frames)
             if not seen:
@@ -214,6 +216,10 @@ class WholeFrames:
 
     def held_bytes(self) -> int:
         return len(self._tail)
+
+    def unframed(self) -> bytes:
+        """Return what is held if it is JSON outside any frame: Google tells an error so, and no frame's end follows."""
+        return self.rest() if self._tail.lstrip()[:1] in (b"{", b"[") else b""
 
     def rest(self) -> bytes:
         """Return what no frame's end followed."""
