@@ -506,7 +506,7 @@ WIRE_PARTS = st.one_of(
     st.builds(
         lambda id_: {"functionCall": {"name": "f", "args": {"a": [1.5, "{"]}} | id_}, st.sampled_from([{}, {"id": "x"}])
     ),
-    st.just({"executableCode": {"code": "1"}}),
+    st.just({"executableCode": {"code": "1", "language": "PYTHON"}}),
 )
 STREAMS = st.lists(st.lists(WIRE_PARTS, max_size=3), min_size=1, max_size=5)
 PLACES = st.lists(st.integers(0, 5000), max_size=6)
