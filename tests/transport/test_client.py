@@ -149,6 +149,25 @@ async def test_a_reused_connection_that_ends_after_the_request_was_sent_is_not_a
         assert client.connections == 0
 
 
+async def test_a_reused_connection_that_breaks_in_the_middle_of_a_request_is_not_asked_again(
+    provider_of: Any, answer: Any
+) -> None:
+    async def answer_then_reset(peer: Any) -> None:
+        await peer.read_request()
+        await peer.send(answer())
+        await peer.stream.receive_some(10_000)
+        peer.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    client = make_client()
+    async with provider_of(answer_then_reset) as provider:
+        await ask(client, provider)
+        body = bytes(10_000_000)
+        with pytest.raises(UpstreamBroke, match=r"reset by peer|Broken pipe|closed the connection"):
+            await client.open(parse_origin(provider.url), HEAD.replace(b"4", b"10000000"), body)
+        assert provider.connections == 1
+        assert client.connections == 0
+
+
 async def test_a_reused_connection_that_takes_no_byte_is_replaced(
     provider_of: Any, answer_all: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,7 +122,9 @@ async def test_an_early_success_does_not_stop_the_request(provider_of: Any) -> N
 async def test_a_success_that_is_over_before_the_request_is_ends_the_request(provider_of: Any, answer: Any) -> None:
     async def answer_and_read_no_more(peer: Any) -> None:
         await peer.stream.receive_some(1000)
-        await peer.send(answer())
+        for piece in answer().partition(b"he"):
+            await peer.send(piece)
+            await trio.testing.wait_all_tasks_blocked()
         await trio.sleep_forever()
 
     async with provider_of(answer_and_read_no_more) as provider:

@@ -346,6 +346,13 @@ def test_what_is_just_within_the_limits_passes() -> None:
     assert parser.complete
 
 
+def test_chunk_framing_is_only_counted_between_one_byte_of_body_and_the_next() -> None:
+    parser = ResponseParser(limits=LIMITS)
+    raw = CHUNKED + b"1;%b\r\na\r\n" % (b"x" * 30) * 10 + b"0\r\n\r\n"
+    assert b"".join(parser.feed(raw[i : i + 1]) for i in range(len(raw))) == b"a" * 10
+    assert parser.complete
+
+
 def test_a_violation_quotes_nothing_of_what_was_sent() -> None:
     for raw in (OK + b"set-cookie : s3cret\r\n\r\n", OK + b"x: s3cret\0\r\n\r\n", b"s3cret s3cret\r\n\r\n"):
         with pytest.raises(ProtocolViolation) as caught:

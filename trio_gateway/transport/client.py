@@ -46,7 +46,7 @@ class Client:
         and may act twice, so that is UpstreamBroke, and for the caller to judge. Raises UpstreamUnreachable where no
         byte of the request can have been processed. Cancelled at any point, it leaves no connection behind.
         """
-        while True:
+        while True:  # noqa: ASYNC913 (each round either connects, which waits, or uses up a pooled connection)
             connection = self._take_idle(origin)
             reused = connection is not None
             if connection is None:

@@ -85,14 +85,14 @@ class HttpxOpener:
         try:
             return _HttpxResponse(response, self._origin.address, slots)
         except UpstreamBroke:
-            await _close(response)
+            await _close(response)  # noqa: ASYNC120 (cancelled here, the cancellation is what counts)
             raise
 
     def expire(self) -> None:
         """httpx looks after its idle connections when it is next used."""
 
     async def aclose(self) -> None:
-        with trio.move_on_after(CLEANUP_S, shield=True):
+        with trio.move_on_after(CLEANUP_S, shield=True):  # noqa: ASYNC912 (closing may not have to wait)
             await self._transport.aclose()
 
 

@@ -77,7 +77,6 @@ class SocketWire(trio.abc.Stream):
             if self.send_error is None:
                 with trio.CancelScope() as self._sending:
                     await self.wait_send_all_might_not_block()
-                self._sending = None
 
     async def wait_send_all_might_not_block(self) -> None:
         await trio.lowlevel.wait_writable(self._socket)
