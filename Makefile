@@ -7,7 +7,8 @@ LAW_EXAMPLES ?= 1000
 
 ASYNC_RULES = ASYNC1,ASYNC20,ASYNC21,ASYNC22,ASYNC23,ASYNC24,ASYNC25,ASYNC400,ASYNC401,ASYNC900,ASYNC912,ASYNC913
 # 114 and 128: our startables hand their task_status on. 124: Quart wants its views async.
-ASYNC_LEFT_OUT = ASYNC114,ASYNC124,ASYNC128
+# 127 would have httpx2: the seam is one package, and moves there when its own transport is worth the change.
+ASYNC_LEFT_OUT = ASYNC114,ASYNC124,ASYNC127,ASYNC128
 
 .PHONY: demo test lint laws bench bench-quick lock clean
 

@@ -37,6 +37,7 @@ RANKS = {
     "routing_config": 0,
     "route_checks": 1,
     "server_config": 0,
+    "request_ids": 0,
     "secrets": 0,
     "errors": 0,
     "_version": 0,

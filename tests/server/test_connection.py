@@ -8,7 +8,7 @@ from math import inf
 import pytest
 import trio
 
-from trio_gateway.server.exchange import ClientGone
+from trio_gateway.server.call import ClientGone
 from trio_gateway.server.streams import TrioStream
 
 GET = b"GET /%b HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -424,7 +424,7 @@ async def test_a_response_that_would_smuggle_a_header_is_refused(converse, asgi,
         await conversation.client.send(GET % b"")
         status, got, _ = await conversation.client.response()
         assert status == 500
-        assert set(got) == {b"content-type", b"date", b"server", b"content-length"}
+        assert set(got) == {b"content-type", b"date", b"server", b"content-length", b"x-request-id"}
         assert conversation.app.outcomes == ["InvalidResponse"]
     assert "the application failed" in caplog.text
 

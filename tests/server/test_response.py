@@ -194,7 +194,9 @@ def test_the_date_is_rendered_once_a_second():
 
 
 def test_an_error_of_the_servers_own_is_json_and_closes():
-    data = error_response(Unavailable("full", code="too_many_connections"), DATE)
+    data = error_response(
+        Unavailable("full", code="too_many_connections"), DATE, [(b"content-type", b"application/json")]
+    )
     assert data.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"connection: close" in head(data)
     assert data.endswith(

@@ -16,10 +16,10 @@ from math import inf
 import trio
 
 from trio_gateway.errors import ClientError
-from trio_gateway.server.exchange import ClientGone, Exchange
+from trio_gateway.server.call import Call, ClientGone
 from trio_gateway.server.request_head import Request
 from trio_gateway.server.request_parser import RequestParser
-from trio_gateway.server.response import HELD, UNSTARTED, error_response
+from trio_gateway.server.response import HELD, UNSTARTED
 from trio_gateway.server.service import Service, log
 from trio_gateway.server.streams import ByteStream
 
@@ -62,12 +62,12 @@ class Connection:
         self.gone = False
         self.arrivals = trio.lowlevel.ParkingLot()
         self._parser = RequestParser(service.config)
-        self._exchange: Exchange | None = None
+        self._call: Call | None = None
         self._requests = 0
         self._closing = False  # no further request will be read
         self._refusal: ClientError | None = None
         self._everything = trio.CancelScope()
-        self._exchanges = trio.CancelScope()
+        self._calls = trio.CancelScope()
         self._waiting: trio.lowlevel.Task | None = None
         self._writing = False
         self._writes = 0
@@ -90,7 +90,7 @@ class Connection:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._read)
                     try:
-                        with self._exchanges:
+                        with self._calls:
                             await self._answer_all()
                     except Exception:
                         # An application's cancelled exchange may leave errors of its own behind.
@@ -106,7 +106,7 @@ class Connection:
                 pass
 
     def drain(self) -> None:
-        if self._exchange is None and self._parser.idle:
+        if self._call is None and self._parser.idle:
             if self._requests:
                 self.abort("draining: the connection is idle")
             else:
@@ -131,8 +131,8 @@ class Connection:
         self._tend_clock()
 
     async def write(self, data: bytes) -> None:
-        """Write all of `data`. Blocks while the client reads slowly; see `Exchange.send`."""
-        if self.gone or self._exchanges.cancel_called:
+        """Write all of `data`. Blocks while the client reads slowly; see `Call.send`."""
+        if self.gone or self._calls.cancel_called:
             await trio.lowlevel.checkpoint()
             raise ClientGone("the client has left")
         if self._writing:
@@ -177,11 +177,11 @@ class Connection:
         while (request := await self._next_request()) is not None:
             self._requests += 1
             last = self._requests == config.requests_per_connection_max
-            self._exchange = exchange = Exchange(self, request, keep_alive=not last)
-            await exchange.run()
-            if not exchange.response.keep_alive or not request.complete:
+            self._call = call = Call(self, request, keep_alive=not last)
+            await call.run()
+            if not call.response.keep_alive or not request.complete:
                 break
-            self._exchange = None
+            self._call = None
             try:
                 self._parser.finish()
             except ClientError as error:
@@ -218,23 +218,23 @@ class Connection:
     async def _last_words(self) -> None:
         """Say why, if the client is at fault and nothing was said yet; then close so that it can still be read."""
         self._closing = True
-        self._exchanges = trio.CancelScope()
-        exchange = self._exchange
+        self._calls = trio.CancelScope()
+        call = self._call
         refusal = self._refusal
-        untouched = exchange is None or exchange.response.state in (UNSTARTED, HELD)
-        unread = exchange is not None and not exchange.request.complete
+        untouched = call is None or call.response.state in (UNSTARTED, HELD)
+        unread = call is not None and not call.request.complete
         try:
-            with self._exchanges:
+            with self._calls:
                 if refusal is not None and untouched and not self.gone:
-                    head_only = exchange is not None and exchange.request.method == "HEAD"
-                    await self.write(error_response(refusal, self.service.date_line(), head_only=head_only))
-                elif refusal is not None and exchange is not None and exchange.response.ends_with_connection:
+                    head_only = call is not None and call.request.method == "HEAD"
+                    await self.write(self.service.refusal(refusal, head_only=head_only))
+                elif refusal is not None and call is not None and call.response.ends_with_connection:
                     self.stream.reset()
                 if not self.gone and (refusal is not None or unread or self._parser.held_bytes):
                     self.stream.send_eof()
-                    self._exchange = None  # from here on all that arrives is discarded
+                    self._call = None  # from here on all that arrives is discarded
                     self.make_room()
-                    with trio.move_on_after(LINGER_S):
+                    with trio.move_on_after(LINGER_S):  # noqa: ASYNC912 (without a round there is nothing to wait for)
                         while not self.gone:
                             await self.arrivals.park()
         except GONE:
@@ -274,12 +274,12 @@ class Connection:
             return
         self._tend_clock()
         request = self._parser.request
-        if request is not None and (self._exchange is None or self._exchange.request is request):
+        if request is not None and (self._call is None or self._call.request is request):
             self._wake()
 
     def _is_full(self) -> bool:
         if self._closing or self._refusal is not None:
-            return self._discarded > PIPELINE_AHEAD_BYTES and self._exchange is not None
+            return self._discarded > PIPELINE_AHEAD_BYTES and self._call is not None
         request = self._parser.request
         if request is None:
             return False
@@ -303,14 +303,14 @@ class Connection:
         """The client broke a rule. An exchange that is complete on its side may finish; no other."""
         self._refusal = error
         self._set_due(inf)
-        if self._exchange is not None and not self._exchange.request.complete:
-            self._exchanges.cancel(reason=error.message)
+        if self._call is not None and not self._call.request.complete:
+            self._calls.cancel(reason=error.message)
         self._wake()
 
     def _leave(self, reason: str) -> None:
         """There is nobody to answer any more: stop everything that is done for them."""
         self.gone = True
-        self._exchanges.cancel(reason=reason)
+        self._calls.cancel(reason=reason)
         self._wake()
 
     # The clock

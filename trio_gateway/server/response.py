@@ -222,8 +222,10 @@ def error_body(error: GatewayError) -> bytes:
     )
 
 
-def error_response(error: GatewayError, date_line: bytes, *, head_only: bool = False) -> bytes:
+def error_response(
+    error: GatewayError, date_line: bytes, headers: list[tuple[bytes, bytes]], *, head_only: bool = False
+) -> bytes:
     """A whole response, after which the connection is closed."""
     response = Response(head_only=head_only, http_10=False, keep_alive=False)
-    response.start(error.status, [(b"content-type", b"application/json")])
+    response.start(error.status, headers)
     return response.body(error_body(error), False, date_line)

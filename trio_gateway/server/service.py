@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
-from trio_gateway.errors import Unavailable
+from trio_gateway.errors import GatewayError, Unavailable
+from trio_gateway.request_ids import RequestIds
 from trio_gateway.server.response import DateLine, error_response
 from trio_gateway.server_config import ServerConfig
 
@@ -43,6 +44,7 @@ class Service:
         self._connections: set[Drainable] = set()
         self._addresses: Counter[str] = Counter()
         self._date = DateLine()
+        self._request_ids = RequestIds()
 
     def date_line(self) -> bytes:
         """The Date and Server header lines of a response written now."""
@@ -85,6 +87,10 @@ class Service:
         for connection in list(self._connections):
             connection.abort(reason)
 
-    def refusal(self, error: Unavailable) -> bytes:
+    def refusal(self, error: GatewayError, *, head_only: bool = False) -> bytes:
         """The answer for a connection that was not admitted."""
-        return error_response(error, self.date_line())
+        return error_response(error, self.date_line(), self.error_headers(), head_only=head_only)
+
+    def error_headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers of a response that is the server's own: nobody else gave the request an id."""
+        return [(b"content-type", b"application/json"), (b"x-request-id", next(self._request_ids))]

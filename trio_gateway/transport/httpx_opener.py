@@ -133,7 +133,7 @@ class _HttpxResponse(UpstreamResponse):
 
 
 async def _close(response: httpx.Response) -> None:
-    with trio.move_on_after(CLEANUP_S, shield=True):
+    with trio.move_on_after(CLEANUP_S, shield=True):  # noqa: ASYNC912 (closing may not have to wait)
         try:
             await response.aclose()
         except httpx.TransportError:

@@ -22,7 +22,7 @@ class ClientGone(OSError):
     """The client has left, and the application was shielded from the cancellation that says so. ASGI: `send` raises."""
 
 
-class Exchange:
+class Call:
     """One request and the response to it. Of no use once `run` has returned: nothing can be sent late."""
 
     __slots__ = ("_body_given", "_connection", "_over", "request", "response")
@@ -108,7 +108,7 @@ class Exchange:
             keep_alive = self.response.keep_alive and self.request.complete and not connection.must_close()
             request = self.request
             self.response = Response(head_only=request.method == "HEAD", http_10=request.http_10, keep_alive=keep_alive)
-            self.response.start(500, [(b"content-type", b"application/json")])
+            self.response.start(500, connection.service.error_headers())
             body = error_body(GatewayError("the server failed to answer", code="internal_error"))
             await connection.write(self.response.body(body, False, connection.service.date_line()))
         else:
