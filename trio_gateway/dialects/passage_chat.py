@@ -46,6 +46,29 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
+class _FirstChoice(msgspec.Struct):
+    """What is read of a choice until the stream has begun. `text` is that of the older completions."""
+
+    delta: dict[str, msgspec.Raw] | None = None
+    finish_reason: str | None = None
+    text: str | None = None
+
+    def is_seen(self) -> bool:
+        """Say whether the client would see anything: a role alone is the promise of an answer, and none."""
+        delta = self.delta or {}
+        return bool(self.finish_reason or self.text) or any(
+            name != "role" and bytes(value) not in _EMPTY for name, value in delta.items()
+        )
+
+
+class _FirstChunk(msgspec.Struct):
+    choices: list[_FirstChoice] | None = None
+
+
+_EMPTY = (b"null", b'""', b"[]", b"{}")
+_decode_first = msgspec.json.Decoder(_FirstChunk).decode
+
+
 class _Chunk(msgspec.Struct):
     """What is read of a chunk, or of a whole body."""
 
@@ -167,8 +190,9 @@ class ChatStream:
             if self._hide_usage and not chunk.choices:
                 return b""
         if chunk.choices:
-            # A prelude without choices (Azure's) is nothing that a client sees.
-            self.begun = True
+            # A prelude without choices (Azure's) is nothing that a client sees, and neither is a role alone: until
+            # there is more, whatever goes wrong can be tried elsewhere.
+            self.begun = self.begun or _is_seen(data)
             if any(choice.finish_reason for choice in chunk.choices):
                 self._finished = True
         return frame
@@ -179,6 +203,14 @@ class ChatStream:
         self.error = error
         self.ended = True
         return openai_chat.encode_stream_error(error) if self.begun else b""
+
+
+def _is_seen(data: bytes) -> bool:
+    try:
+        chunk = _decode_first(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return True  # whatever it is, it passes
+    return any(choice.is_seen() for choice in chunk.choices or ())
 
 
 def _split(frames: bytes) -> list[bytes]:
