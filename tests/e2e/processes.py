@@ -192,6 +192,8 @@ def write_config(path: Path, simulated: Simulated, **tables: Any) -> Path:
     document: dict[str, dict[str, Any]] = {
         "server": {"bind": "127.0.0.1:0", "drain_s": 20, **tables.pop("server", {})},
         "auth": {"tokens": [TOKEN]},
+        # The tests ask for one failure after the other: none is to make a target rest.
+        "breaker": {"failures": 10_000, "requests_min": 1_000_000},
         **tables,
     }
     for provider, model in MODELS.items():
