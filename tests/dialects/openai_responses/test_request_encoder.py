@@ -280,7 +280,7 @@ def test_formats_of_the_output() -> None:
         "strict": True,
         "description": "d",
     }
-    assert losses == ["/o"]
+    assert losses == []
     assert encode(output=OutputFormat("json_object"))[0]["text"] == {"format": {"type": "json_object"}}
     body, losses = encode(Capabilities(structured_output=False), output=schema)
     assert "text" not in body

@@ -275,6 +275,8 @@ class _Writer:
             self.losses.append(Loss(at, "how much to think is the model's own choice anyway"))
         elif wanted.mode == "between_tools":
             self.losses.append(Loss(at, "Gemini does not tell thinking between tools from any other"))
+        elif wanted.mode == "enabled" and effort is None:
+            self.losses.append(Loss(at, "whether to think is left to the model's default"))
         if effort is None:
             return
         offered = nearest_effort(effort, self._can.efforts)

@@ -100,7 +100,10 @@ def read_line(body: bytes, losses: Losses) -> Line:
         return _decode_strictly(body)
     except BAD_BODY:
         line = read_answer(_lenient, body)
-    losses += _unknown(body)
+    try:
+        losses += _unknown(body)
+    except BAD_BODY as error:  # bytes that are no text, in a member that the line's shape skips
+        raise UpstreamBroke("The provider's answer holds what is no text.") from error
     return line
 
 

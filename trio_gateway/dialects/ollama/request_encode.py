@@ -133,6 +133,8 @@ def _encode_reasoning(
         losses.append(Loss(at, "Ollama takes no budget of tokens to think with"))
     if reasoning.mode in ("adaptive", "between_tools"):
         losses.append(Loss(at, f"Ollama knows thinking as on or off, not {reasoning.mode}"))
+    if reasoning.show and think is None:
+        losses.append(Loss(at, "whether Ollama thinks, and shows it, is left to the model's default"))
     if reasoning.show is False and think:
         losses.append(Loss(at, "Ollama does not hide the thoughts it is asked for"))
 

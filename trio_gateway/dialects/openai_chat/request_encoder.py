@@ -10,6 +10,7 @@ from gateway_schemas import openai_chat as wire_chat
 from trio_gateway.dialects.capabilities import Capabilities, effort_of_budget, nearest_effort
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, OutputFormat, Tool, ToolCall, Turn
 from trio_gateway.dialects.openai_chat.message_encoder import MessageWriter
+from trio_gateway.errors import InvalidRequest
 
 _MAX_STOP = 4
 _MAX_TEMPERATURE = 2.0
@@ -29,8 +30,15 @@ _SCHEMA_NAME = "response"
 def encode_request(conversation: Conversation, model: str, capabilities: Capabilities, /) -> tuple[bytes, Losses]:
     """Return the body that asks a Chat target for the next answer, and what it could not carry.
 
-    Raises InvalidRequest for media that Chat cannot name: what only the client could inline.
+    Raises InvalidRequest for media that Chat cannot name, what only the client could inline, and where there is no
+    message to write.
     """
+    if not conversation.turns:
+        raise InvalidRequest(
+            "This model's provider requires at least one message.",
+            code="invalid_value",
+            pointer=conversation.pointer("turns"),
+        )
     writer = _RequestWriter(conversation, capabilities)
     return wire_chat.encode(writer.write(model)), writer.losses
 

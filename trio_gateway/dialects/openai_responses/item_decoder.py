@@ -36,6 +36,7 @@ from trio_gateway.dialects.openai_responses.items import (
     EMPTY_LISTS,
     ME,
     read_token,
+    recognise_name,
     unmark_previous,
     unmark_redacted,
     unread_members,
@@ -178,19 +179,29 @@ class ItemReader:
         call = read_request(wire.function_call_decoder, raw, at)
         unread_members(raw, _CALL, wire.FunctionCall, at, self.losses, _CALL_DEFAULTS)
         call_id = _call_id(call.call_id, at)
-        self._part("assistant", ToolCall(call_id, call.name, call.arguments or "{}", at, item_id=call.id), at)
+        self._part(
+            "assistant", ToolCall(call_id, recognise_name(call.name), call.arguments or "{}", at, item_id=call.id), at
+        )
 
     def _custom_call(self, raw: msgspec.Raw, at: str) -> None:
         call = read_request(wire.custom_call_decoder, raw, at)
         unread_members(raw, _CALL, wire.CustomToolCall, at, self.losses, _CALL_DEFAULTS)
         call_id = _call_id(call.call_id, at)
-        self._part("assistant", ToolCall(call_id, call.name, call.input, at, custom=True, item_id=call.id), at)
+        self._part(
+            "assistant", ToolCall(call_id, recognise_name(call.name), call.input, at, custom=True, item_id=call.id), at
+        )
 
     def _function_output(self, raw: msgspec.Raw, at: str) -> None:
         item = read_request(wire.function_call_output_decoder, raw, at)
         unread_members(raw, _RESULT, wire.FunctionCallOutput, at, self.losses, _COMPLETED)
         call_id = _call_id(item.call_id, at)
-        self._part("tool", ToolResult(call_id, self.content(item.output, at + "/output"), at, item.name), at)
+        self._part(
+            "tool",
+            ToolResult(
+                call_id, self.content(item.output, at + "/output"), at, recognise_name(item.name) if item.name else None
+            ),
+            at,
+        )
 
     def _custom_output(self, raw: msgspec.Raw, at: str) -> None:
         item = read_request(wire.custom_call_output_decoder, raw, at)

@@ -220,10 +220,8 @@ def _text(conversation: Conversation, can: Capabilities, losses: Losses) -> wire
     if output is not None and not can.structured_output:
         losses.append(Loss(output.at, "this model takes no output format"))
     elif output is not None and output.kind == "json_schema":
-        if output.name is None:
-            losses.append(Loss(output.at, "a schema needs a name: response is written"))
         schema = msgspec.UNSET if output.schema is None else output.schema
-        name = output.name or "response"
+        name = output.name or "response"  # a name is required, and a default in the place of none loses nothing
         format_ = wire.TextFormat("json_schema", name, schema, output.strict, output.description)
     elif output is not None:
         format_ = wire.TextFormat(output.kind)
