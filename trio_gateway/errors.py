@@ -10,7 +10,7 @@
     │   ├── BodyTooLarge            413
     │   └── TooManyRequests         429, with Retry-After
     ├── UpstreamError               the provider refused, failed or broke off
-    │   ├── UpstreamUnreachable     502: no connection, or it broke before an answer
+    │   ├── UpstreamUnreachable     502: no byte of the request can have been processed
     │   ├── UpstreamBroke           502: the answer ended without its terminal marker, or is not one
     │   └── UpstreamTimeout         504
     ├── Unavailable                 503: this gateway cannot serve now (draining, full)
