@@ -1,0 +1,209 @@
+"""Google's own Python client against the gateway, with every provider behind it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+from google import genai
+from google.genai import errors, types
+
+Houses = Callable[..., AbstractAsyncContextManager[Any]]
+PROVIDERS = {"openai": "gpt-test", "anthropic": "claude-test", "ollama": "llama-test", "gemini": "gemini-test"}
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+WEATHER = types.Tool(
+    function_declarations=[
+        types.FunctionDeclaration(
+            name="get_weather",
+            parameters_json_schema={
+                "type": "object",
+                "properties": {"city": {"type": "string"}},
+                "required": ["city"],
+            },
+        )
+    ]
+)
+
+pytestmark = pytest.mark.parametrize("provider", PROVIDERS)
+
+
+async def with_client(running: Any, use: Callable[[genai.Client], Any], key: str = "tg-test-token") -> Any:
+    """Return what `use` makes of a client of the gateway, in a thread of its own."""
+
+    def run() -> Any:
+        options = types.HttpOptions(base_url=f"http://127.0.0.1:{running.port}")
+        client = genai.Client(api_key=key, vertexai=False, http_options=options)
+        try:
+            return use(client)
+        finally:
+            client.close()
+
+    return await trio.to_thread.run_sync(run)
+
+
+async def test_plain_contents_are_answered(house: Houses, provider: str) -> None:
+    config = types.GenerateContentConfig(system_instruction="Be terse.", max_output_tokens=100)
+    async with house() as running:
+        answer = await with_client(
+            running,
+            lambda client: client.models.generate_content(model=PROVIDERS[provider], contents="Hello", config=config),
+        )
+        assert answer.text == 'You said: "Hello".'
+        assert answer.candidates[0].finish_reason == types.FinishReason.STOP
+        assert answer.usage_metadata.candidates_token_count == 4
+
+
+async def test_streams_are_read_chunk_by_chunk(house: Houses, provider: str) -> None:
+    async with house() as running:
+        chunks = await with_client(
+            running,
+            lambda client: list(
+                client.models.generate_content_stream(model=PROVIDERS[provider], contents="Hello [sim: chunks=4]")
+            ),
+        )
+        assert "".join(chunk.text or "" for chunk in chunks) == 'You said: "Hello".'
+        assert len(chunks) > 2
+        assert chunks[-1].candidates[0].finish_reason == types.FinishReason.STOP
+        assert chunks[-1].usage_metadata.candidates_token_count == 4
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_tools_make_the_round_trip(house: Houses, provider: str, stream: bool) -> None:
+    config = types.GenerateContentConfig(
+        tools=[WEATHER], automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True)
+    )
+    calls = 'tool=get_weather args={"city":"Paris"} tool=get_weather args={"city":"Rome"}'
+    asked = types.UserContent(parts=[types.Part(text=f"Weather? [sim: {calls}]")])
+
+    def parts(client: genai.Client, contents: Any) -> list[types.Part]:
+        given: Any = {"model": PROVIDERS[provider], "contents": contents, "config": config}
+        chunks = client.models.generate_content_stream(**given) if stream else [client.models.generate_content(**given)]
+        contents = [candidate.content for chunk in chunks for candidate in chunk.candidates or ()]
+        return [part for content in contents if content is not None for part in content.parts or ()]
+
+    def use(client: genai.Client) -> Any:
+        called = [part for part in parts(client, [asked]) if part.function_call is not None]
+        results = []
+        for part, degrees in zip(called, (18, 25), strict=True):
+            call = part.function_call
+            assert call is not None
+            response = types.FunctionResponse(id=call.id, name=call.name, response={"output": f"{degrees} degrees"})
+            results.append(types.Part(function_response=response))
+        turns = [asked, types.ModelContent(parts=called), types.UserContent(parts=results)]
+        return called, "".join(part.text or "" for part in parts(client, turns))
+
+    async with house() as running:
+        called, answered = await with_client(running, use)
+        assert [(part.function_call.name, part.function_call.args) for part in called] == [
+            ("get_weather", {"city": "Paris"}),
+            ("get_weather", {"city": "Rome"}),
+        ]
+        assert "25 degrees" in answered
+        sent = running.simulator.observer.requests[-1].body
+        assert sent.index("18 degrees") < sent.index("25 degrees"), "each call has its own result"
+
+
+async def test_images_reach_the_provider(house: Houses, provider: str) -> None:
+    image = types.Part.from_bytes(data=base64.b64decode(PIXEL), mime_type="image/png")
+    async with house() as running:
+        answer = await with_client(
+            running,
+            lambda client: client.models.generate_content(model=PROVIDERS[provider], contents=[image, "What is it?"]),
+        )
+        assert answer.text
+        sent = running.simulator.observer.requests[-1].body
+        assert PIXEL in sent.replace("-", "+").replace("_", "/")  # Google's client writes the URL-safe alphabet
+
+
+async def test_structured_output_follows_the_schema(house: Houses, provider: str) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}},
+        "required": ["city", "degrees"],
+        "additionalProperties": False,
+    }
+    config = types.GenerateContentConfig(response_mime_type="application/json", response_json_schema=schema)
+    async with house() as running:
+        answer = await with_client(
+            running,
+            lambda client: client.models.generate_content(
+                model=PROVIDERS[provider], contents="Weather as JSON", config=config
+            ),
+        )
+        read = msgspec.json.decode(answer.text)
+        assert (type(read["city"]), type(read["degrees"])) == (str, int)
+
+
+@pytest.mark.parametrize(
+    ("status", "raised", "word"),
+    [
+        (400, errors.ClientError, "INVALID_ARGUMENT"),
+        (429, errors.ClientError, "RESOURCE_EXHAUSTED"),
+        (500, errors.ServerError, "INTERNAL"),
+        (503, errors.ServerError, "UNAVAILABLE"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_providers_errors_are_the_clients_own_classes(
+    house: Houses, provider: str, status: int, raised: type[errors.APIError], word: str, stream: bool
+) -> None:
+    def use(client: genai.Client) -> Any:
+        given: Any = {"model": PROVIDERS[provider], "contents": f"Hi [sim: status={status}]"}
+        asked = client.models.generate_content_stream if stream else client.models.generate_content
+        with pytest.raises(raised) as caught:
+            list(asked(**given))
+        return caught.value
+
+    async with house() as running:
+        error = await with_client(running, use)
+        assert (error.code, error.status) == (status, word)
+        assert error.message
+
+
+async def test_the_gateways_errors_are_the_clients_own_classes(house: Houses, provider: str) -> None:
+    def refused(model: str) -> Callable[[genai.Client], Any]:
+        def use(client: genai.Client) -> Any:
+            with pytest.raises(errors.ClientError) as caught:
+                client.models.generate_content(model=model, contents="Hi")
+            return caught.value
+
+        return use
+
+    async with house() as running:
+        unknown = await with_client(running, refused("nobody"))
+        assert (unknown.code, unknown.status) == (404, "NOT_FOUND")
+        wrong = await with_client(running, refused(PROVIDERS[provider]), key="wrong")
+        assert (wrong.code, wrong.status) == (401, "UNAUTHENTICATED")
+
+
+async def test_a_stream_that_breaks_raises_in_the_client(house: Houses, provider: str) -> None:
+    def use(client: genai.Client) -> Any:
+        pieces: list[str] = []
+        chunks = client.models.generate_content_stream(
+            model=PROVIDERS[provider], contents="a b c d [sim: chunks=4 fail=error@2]"
+        )
+        with pytest.raises(errors.APIError) as caught:
+            pieces.extend(chunk.text or "" for chunk in chunks)
+        return pieces, caught.value
+
+    async with house() as running:
+        pieces, error = await with_client(running, use)
+        assert pieces
+        assert error.message
+
+
+async def test_tokens_are_counted_and_models_listed(house: Houses, provider: str) -> None:
+    def use(client: genai.Client) -> Any:
+        counted = client.models.count_tokens(model=PROVIDERS[provider], contents="Hello there")
+        return counted, list(client.models.list()), client.models.get(model=PROVIDERS[provider])
+
+    async with house() as running:
+        counted, models, model = await with_client(running, use)
+        assert counted.total_tokens > 0
+        assert f"models/{PROVIDERS[provider]}" in [one.name for one in models]
+        assert model.name == f"models/{PROVIDERS[provider]}"
