@@ -1,0 +1,418 @@
+"""Normal forms: what a request or an answer says, without how it happens to be written.
+
+A request's normal form N_F is a list of atoms: one for each scalar, turn, part, tool and mark, with the JSON pointer of
+what it was read from. It holds nothing that dialect F leaves open:
+
+- nulls, and defaults that ask for nothing, are absent; empty texts are too;
+- tool arguments and schemas are JSON values, not texts;
+- call ids are numbered in their order, for dialects may have ids of their own (law R6 looks at ids themselves);
+- turns of one role in a row are one turn where F's server takes them so (Anthropic, Gemini), texts in a row one text
+  where F has one text only (an assistant of Chat, any message of Ollama);
+- tools that must not be called are no tools, so that a choice among some is those alone; what is said of calls
+  where there are no tools is nothing, and a function without a schema takes an empty object;
+- redacted reasoning is its token.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from difflib import SequenceMatcher
+from typing import Any, NamedTuple
+
+import msgspec
+
+from trio_gateway.dialects.conversation import (
+    Answer,
+    Audio,
+    Conversation,
+    File,
+    Image,
+    Loss,
+    Media,
+    Opaque,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    Token,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+
+_SCALARS = (
+    "model",
+    "parallel_tool_calls",
+    "max_output_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "n",
+    "logprobs",
+    "top_logprobs",
+    "verbosity",
+    "user",
+    "store",
+    "service_tier",
+    "cache_key",
+    "stream",
+)
+
+# What asks for nothing but what happens anyway, in every dialect that has the field.
+_DEFAULTS: dict[str, tuple[Any, ...]] = {
+    "parallel_tool_calls": (True,),
+    "n": (1,),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+    "min_p": (0,),
+    "temperature": (1,),
+    "top_p": (1,),
+    "verbosity": ("medium",),
+    "service_tier": ("auto", "default"),
+    "store": (False,),
+}
+
+_HIDES_THOUGHTS = frozenset({"gemini", "openai_responses"})  # unless asked to show them
+_MERGES_TURNS = frozenset({"anthropic_messages", "gemini"})
+
+
+class Atom(NamedTuple):
+    """One thing that is said. `says` compares; `at` is where it was said."""
+
+    says: tuple[Any, ...]
+    at: str
+    turn: str = ""  # the pointer of the turn it is in
+
+
+def value_of(raw: bytes | str | msgspec.Raw | None) -> Any:
+    """Return JSON as a value that compares as R7 has it: objects unordered, 1.0 like 1; other text as it is."""
+    if raw is None:
+        return None
+    text = raw if isinstance(raw, str) else bytes(raw).decode()
+    try:
+        return frozen(json.loads(text))
+    except ValueError:
+        return ("text", text)
+
+
+def frozen(value: Any) -> Any:
+    """Return a JSON value that can be hashed. True is not 1, and 1.0 is."""
+    if isinstance(value, dict):
+        return ("object", frozenset((key, frozen(member)) for key, member in value.items()))
+    if isinstance(value, list):
+        return ("array", tuple(frozen(item) for item in value))
+    if isinstance(value, bool):
+        return ("bool", value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def request_atoms(conversation: Conversation) -> list[Atom]:
+    """Return the normal form of what a dialect's decoder made of a request."""
+    return _Normaliser(conversation).atoms()
+
+
+class _Normaliser:
+    def __init__(self, conversation: Conversation) -> None:
+        self._from = conversation
+        self._calls: list[str] = []
+        self._answered: set[int] = set()
+
+    def atoms(self) -> list[Atom]:
+        return [*self._scalars(), *self._tools(), *self._turns()]
+
+    def _scalars(self) -> Iterator[Atom]:
+        source = self._from
+        for name in _SCALARS:
+            value = getattr(source, name)
+            if name == "parallel_tool_calls" and not self._callable():
+                continue
+            if value is not None and value not in _DEFAULTS.get(name, ()):
+                yield Atom(("field", name, value), source.pointer(name))
+        for place, word in enumerate(source.stop or ()):
+            yield Atom(("stop", word), f"{source.pointer('stop')}/{place}")
+        for name in ("logit_bias", "metadata", "keep_alive"):
+            raw = getattr(source, name)
+            if raw is not None and (value := value_of(raw)) not in (frozen({}), None):
+                yield Atom(("field", name, value), source.pointer(name))
+        if source.cache is not None:
+            yield Atom(("field", "cache", source.cache.ttl), source.pointer("cache"))
+        if (asked := source.reasoning) is not None:
+            effort = "none" if asked.effort is None and asked.mode == "disabled" else asked.effort
+            if effort is not None or asked.mode is not None or asked.budget_tokens is not None:
+                yield Atom(("thinks", effort != "none"), asked.at)
+            if effort not in (None, "none"):
+                yield Atom(("effort", effort), asked.at)
+            elif asked.budget_tokens is not None:
+                yield Atom(("thinking budget", asked.budget_tokens), asked.at)
+            if effort != "none" and asked.show is not None and (asked.show or source.source not in _HIDES_THOUGHTS):
+                yield Atom(("show thoughts", asked.show), asked.at)
+        if (output := source.output) is not None and output.kind != "text":
+            yield Atom(("output", output.kind, value_of(output.schema)), output.at)
+            for name, said in (
+                ("name", output.name),
+                ("strict", output.strict or None),
+                ("description", output.description),
+            ):
+                if said is not None:
+                    yield Atom(("output", name, said), f"{output.at}/{name}")
+
+    def _callable(self) -> list[Tool]:
+        """Return the tools that may be called. A choice among those the provider runs itself is its own affair."""
+        choice, tools = self._from.tool_choice, self._from.tools
+        if choice is not None and choice.mode == "none":
+            return []
+        if choice is not None and choice.mode == "allowed":
+            tools = [tool for tool in tools if tool.name in choice.names]
+        return tools if any(tool.kind != "hosted" for tool in tools) else []
+
+    def _tools(self) -> Iterator[Atom]:
+        choice = self._from.tool_choice
+        if choice is not None and choice.mode == "none":
+            return
+        only = set(choice.names) if choice is not None and choice.mode == "allowed" else None
+        for tool in self._from.tools:
+            if only is not None and tool.name not in only:
+                continue
+            schema = value_of(tool.parameters or b'{"type":"object","properties":{}}')
+            yield Atom(("tool", tool.kind, tool.name), tool.at)
+            yield Atom(("tool says", tool.description, schema, value_of(tool.format), value_of(tool.raw)), tool.at)
+            if tool.strict:
+                yield Atom(("tool is strict",), tool.at)
+            if tool.cache is not None:
+                yield Atom(("cache", tool.cache.ttl), tool.at)
+        if choice is not None and only is None and choice.mode != "auto":
+            yield Atom(("choice", choice.mode, tuple(choice.names)), choice.at)
+        elif only is not None and choice is not None and choice.required:
+            yield Atom(("choice", "required", ()), choice.at)
+
+    def _turns(self) -> Iterator[Atom]:
+        before = None
+        for turn in self._from.turns:
+            said = [
+                atom for part in joined_texts(turn.parts, self._from.source, turn.role) for atom in self._part(part)
+            ]
+            merges = self._from.source in _MERGES_TURNS and before in (turn.role, turn.role.replace("tool", "user"))
+            if not merges and turn.role != "tool":
+                yield Atom(("turn", turn.role), turn.at)
+            if turn.name is not None:
+                yield Atom(("turn name", turn.name), f"{turn.at}/name")
+            if turn.phase is not None:
+                yield Atom(("turn phase", turn.phase), f"{turn.at}/phase")
+            yield from (Atom(atom.says, atom.at, turn.at) for atom in said)
+            before = turn.role
+
+    def _part(self, part: Part) -> Iterator[Atom]:
+        at = part.at
+        match part:
+            case Text():
+                if part.text:
+                    yield Atom(("text", part.text), at)
+                for citation in part.citations or ():
+                    yield Atom(("citation", value_of(citation)), at)
+            case Image():
+                yield Atom(("image", _media(part.media)), at)
+                if part.detail not in (None, "auto"):
+                    yield Atom(("image detail", part.detail), at)
+            case Audio():
+                yield Atom(("audio", _media(part.media), part.format), at)
+            case File():
+                yield Atom(("file", _media(part.media)), at)
+                for what in ("filename", "context"):
+                    if getattr(part, what) is not None:
+                        yield Atom(("file " + what, getattr(part, what)), at)
+                if part.citations_enabled:
+                    yield Atom(("file is cited",), at)
+            case Reasoning():
+                if part.text:
+                    yield Atom(("reasoning", part.text), at)
+            case ToolCall():
+                arguments = part.arguments if part.custom else value_of(part.arguments or "{}")
+                yield Atom(("call", self._call(part.id), part.name, part.custom), at)
+                yield Atom(("arguments", arguments), at)
+            case ToolResult():
+                yield Atom(("result of", self._answers(part.call_id)), at)
+                if part.is_error:
+                    yield Atom(("result is an error",), at)
+                for inner in joined_texts(part.parts, self._from.source, "tool"):
+                    yield from self._part(inner)
+            case Refusal():
+                yield Atom(("refusal", part.text), at)
+            case Opaque():
+                yield Atom(("opaque", part.dialect, part.tag, value_of(part.raw)), at)
+        token = getattr(part, "token", None)
+        if token is not None:
+            yield Atom(("token", token.issuer, token.value), at)
+        cache = getattr(part, "cache", None)
+        if cache is not None:
+            yield Atom(("cache", cache.ttl), at)
+
+    def _call(self, call_id: str) -> int:
+        self._calls.append(call_id)
+        return len(self._calls) - 1
+
+    def _answers(self, call_id: str) -> int | None:
+        """Return the number of the call that a result answers: the first of its id that has none, else the last."""
+        numbers = [number for number, own in enumerate(self._calls) if own == call_id]
+        waiting = [number for number in numbers if number not in self._answered]
+        number = waiting[0] if waiting else numbers[-1] if numbers else None
+        if number is not None:
+            self._answered.add(number)
+        return number
+
+
+def _media(media: Media) -> tuple[Any, ...]:
+    return (media.kind, media.value, media.media_type)
+
+
+def joined_texts(parts: list[Part], dialect: str, role: str) -> list[Part]:
+    """Return parts with texts in a row joined where `dialect` has no border between them."""
+    if not (dialect == "ollama" or (dialect == "openai_chat" and role == "assistant")):
+        return parts
+    found: list[Part] = []
+    for part in parts:
+        last = found[-1] if found else None
+        if type(part) is Text and type(last) is Text and part.cache is last.cache is None:
+            found[-1] = Text(last.text + part.text, last.at, None, last.citations or part.citations, last.token)
+        else:
+            found.append(part)
+    return found
+
+
+# ------------------------------------------------------------------------------------------- differences
+
+
+def changed(before: list[Atom], after: list[Atom]) -> tuple[list[Atom], list[Atom]]:
+    """Return the atoms that are missing from `after`, and those that `before` does not have, order counting."""
+    gone: list[Atom] = []
+    new: list[Atom] = []
+    matcher = SequenceMatcher(None, [_key(atom) for atom in before], [_key(atom) for atom in after], autojunk=False)
+    for kind, i1, i2, j1, j2 in matcher.get_opcodes():
+        if kind != "equal":
+            gone += before[i1:i2]
+            new += after[j1:j2]
+    return gone, new
+
+
+def _key(atom: Atom) -> tuple[Any, ...]:
+    return frozen_numbers(atom.says)
+
+
+def frozen_numbers(says: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(int(item) if isinstance(item, float) and item.is_integer() else item for item in says)
+
+
+# What a target does in any case, and so has no word for.
+_DONE_ANYWAY = {
+    (("output", "strict", True), "anthropic_messages"),
+    (("show thoughts", True), "ollama"),
+}
+
+
+def silent(
+    before: list[Atom],
+    after: list[Atom],
+    losses: Iterable[Loss],
+    between: list[Atom],
+    later: Iterable[Loss],
+    target: str,
+) -> list[Atom]:
+    """Return what is gone from `before` on a trip there and back, and no loss says so.
+
+    `losses` are those of the trip there, whose pointers are those of `before`; `later` those of the trip back, whose
+    pointers are those of `between`, which is what was read on the other side. The first of texts that were joined is
+    where it was: it is the others that were changed. For the borders between turns any loss will do: they fall when
+    what was between them does; and so for what only changed places with something else.
+    """
+    gone, new = changed(before, after)
+    losses, later = list(losses), list(later)
+    moved = [atom.says for atom in new]
+    joined = [atom.says[1] for atom in new if atom.says[0] == "text"]
+    thinks = not any(atom.says[0] == "thinks" for atom in gone)  # where it does not, there are no thoughts to show
+    later_said = [atom.says for atom in between if covers(later, atom.at)]
+    return [
+        atom
+        for atom in gone
+        if not covers(losses, atom.at)
+        and (atom.says, target) not in _DONE_ANYWAY
+        and (thinks or atom.says[0] != "show thoughts")
+        and not any(loss.pointer == atom.turn for loss in losses if atom.turn)
+        and not ((atom.says[0] == "turn" or atom.says in moved) and (losses or later))
+        and atom.says not in later_said
+        and not (atom.says[0] == "text" and any(text.startswith(atom.says[1]) for text in joined))
+    ]
+
+
+def covers(losses: Iterable[Loss], at: str) -> bool:
+    """Say whether a loss names `at`, what it is in, or something in it."""
+    return any(within(at, loss.pointer) or within(loss.pointer, at) for loss in losses)
+
+
+def within(inner: str, outer: str) -> bool:
+    return inner == outer or inner.startswith(outer + "/")
+
+
+# ----------------------------------------------------------------------------------------------- answers
+
+
+def answer_form(answer: Answer, *, ids: bool = True) -> dict[str, Any]:
+    """Return the normal form of an answer: what a client is told, place by place."""
+    numbers: dict[str, int] = {}
+    choices = []
+    for choice in answer.choices:
+        parts: list[Any] = []
+        for part in choice.parts:
+            says = _answer_part(part)
+            if says is None:
+                continue
+            if isinstance(part, ToolCall):
+                number = numbers.setdefault(part.id, len(numbers))
+                says = (*says, part.id if ids else number)
+            if (
+                parts
+                and says[0] in ("text", "refusal")
+                and parts[-1][0] == says[0]
+                and says[2:] == parts[-1][2:] == ((), None)
+            ):
+                parts[-1] = (says[0], parts[-1][1] + says[1], (), None)
+            else:
+                parts.append(says)
+        stop = choice.stop
+        choices.append(
+            {
+                "index": choice.index,
+                "parts": parts,
+                "stop": None if stop is None else (stop.reason, stop.sequence, stop.detail),
+                "logprobs": value_of(choice.logprobs),
+            }
+        )
+    return {"choices": choices, "usage": answer.usage, "model": answer.model, "service_tier": answer.service_tier}
+
+
+def _answer_part(part: Part) -> tuple[Any, ...] | None:
+    match part:
+        case Text():
+            citations = tuple(value_of(citation) for citation in part.citations or ())
+            return ("text", part.text, citations, _token(part.token)) if part.text or citations or part.token else None
+        case Reasoning():
+            return ("reasoning", part.text, part.redacted, _token(part.token)) if part.text or part.token else None
+        case ToolCall():
+            arguments = part.arguments if part.custom else value_of(part.arguments or "{}")
+            return ("call", part.name, arguments, part.custom, _token(part.token))
+        case Refusal():
+            return ("refusal", part.text, (), None)
+        case Opaque():
+            return ("opaque", part.dialect, part.tag, value_of(part.raw))
+    raise AssertionError(f"{type(part).__name__} in an answer")
+
+
+def _token(token: Token | None) -> tuple[str, str] | None:
+    return None if token is None else (token.issuer, token.value)

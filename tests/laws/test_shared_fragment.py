@@ -1,0 +1,76 @@
+"""R1, R2 and R5: what two dialects share survives the trip between them, there and back, and by any way."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+from lawbook import every_dialect, every_pair, law
+from normal import changed, request_atoms
+from shared_requests import WRITE, shared_requests, sketches
+from trips import carry, read_request
+from values import dumps
+
+from trio_gateway.dialects import DIALECTS
+
+
+@every_pair
+@law
+@given(st.data())
+def test_r02_the_shared_fragment_survives_there_and_back_without_a_loss(
+    source: str, target: str, data: st.DataObject
+) -> None:
+    body = data.draw(shared_requests(source, target))
+    there = carry(body, source, target)
+    assert there.losses == []
+    stream = there.conversation.stream
+    back = carry(there.body, target, source, stream=stream)
+    assert back.losses == []
+    again = read_request(source, back.body, stream=stream)
+    assert changed(request_atoms(there.conversation), request_atoms(again)) == ([], [])
+
+
+@every_pair
+@law
+@given(st.data())
+def test_r05_the_way_over_a_third_dialect_gives_the_same(source: str, target: str, data: st.DataObject) -> None:
+    over = data.draw(st.sampled_from([name for name in DIALECTS if name not in (source, target)]))
+    # The narrowest fragment lies in all three; without Responses it has stop sequences.
+    sketch = data.draw(sketches("ollama", "openai_responses"))
+    body = dumps(WRITE[source](sketch))
+    direct = carry(body, source, target)
+    first = carry(body, source, over)
+    second = carry(first.body, over, target, stream=direct.conversation.stream)
+    assert direct.losses == first.losses == second.losses == []
+    over_there, at_once = (request_atoms(read_request(target, trip.body)) for trip in (second, direct))
+    assert changed(at_once, over_there) == ([], [])
+
+
+@every_dialect
+@law
+@given(st.data())
+def test_r01_the_normal_form_is_one(name: str, data: st.DataObject) -> None:
+    """What a dialect writes of its own request is in normal form: written once more it stays as it is."""
+    body = data.draw(shared_requests(name, data.draw(st.sampled_from(DIALECTS))))
+    stream = data.draw(st.booleans()) if name == "gemini" else False
+    once = carry(body, name, name, stream=stream)
+    twice = carry(once.body, name, name, stream=stream)
+    assert twice.body == once.body
+    assert request_atoms(twice.conversation) == request_atoms(once.conversation) or changed(
+        request_atoms(once.conversation), request_atoms(twice.conversation)
+    ) == ([], [])
+
+
+@every_pair
+@law
+@given(st.data())
+def test_r01_a_target_is_sent_the_same_for_a_request_and_its_normal_form(
+    source: str, target: str, data: st.DataObject
+) -> None:
+    body = data.draw(shared_requests(source, target))
+    normal = carry(body, source, source)
+    direct = carry(body, source, target)
+    assert json.loads(carry(normal.body, source, target, stream=direct.conversation.stream).body) == json.loads(
+        direct.body
+    )

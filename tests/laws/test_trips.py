@@ -1,0 +1,335 @@
+"""R0, R3, R6, R7, R15, R16 and R18: what holds of every request that a dialect takes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import msgspec
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from lawbook import every_dialect, every_pair, law
+from normal import changed, request_atoms, value_of
+from rich_requests import OPAQUE, rich_requests
+from shared_requests import WRITE, bare, sketches
+from trips import ANY, carry, module, read_request
+from values import bad_arguments, dumps, good_arguments, json_objects
+
+from trio_gateway import translate_answer, translate_request
+from trio_gateway.dialects.conversation import Reasoning, ToolCall, ToolResult
+from trio_gateway.errors import InvalidRequest, UpstreamError
+
+
+@every_dialect
+@law
+@given(
+    st.binary(max_size=200)
+    | st.sampled_from((b"{}", b"[]", b"null", b"[" * 5000, b'{"model":"\\ud800"}', b"\xef\xbb\xbf{}"))
+)
+def test_r00_any_bytes_are_read_or_refused(name: str, body: bytes) -> None:
+    _only_own_errors(name, body)
+
+
+@every_dialect
+@law
+@given(st.data())
+def test_r00_bent_requests_are_read_or_refused(name: str, data: st.DataObject) -> None:
+    body = json.loads(data.draw(rich_requests(name)))
+    _bend(data, body)
+    _only_own_errors(name, dumps(body))
+
+
+def _only_own_errors(name: str, body: bytes) -> None:
+    try:
+        conversation = read_request(name, body)
+        for target in WRITE:
+            try:
+                module(target).encode_request(conversation, "m", ANY)
+            except InvalidRequest:
+                continue
+    except InvalidRequest:
+        pass
+    try:
+        module(name).decode_answer(body)
+    except UpstreamError:
+        pass
+    module(name).decode_error(500, {}, body)
+
+
+def _bend(data: st.DataObject, body: dict[str, Any]) -> None:
+    """Replace a value somewhere with one of another type."""
+    places: list[tuple[Any, Any]] = []
+
+    def walk(value: Any) -> None:
+        for key, member in list(value.items() if isinstance(value, dict) else enumerate(value)):
+            places.append((value, key))
+            if isinstance(member, dict | list):
+                walk(member)
+
+    walk(body)
+    holder, key = data.draw(st.sampled_from(places))
+    holder[key] = data.draw(
+        st.sampled_from((None, 0, -1, 1.5, 2**70, True, "", "x", [], [None], {}, {"type": "x"}, [[]]))
+    )
+
+
+@every_dialect
+@law
+@given(st.data())
+def test_r00_the_same_dialect_passes_byte_for_byte(name: str, data: st.DataObject) -> None:
+    body = data.draw(rich_requests(name))
+    assert translate_request(body, name, name).body is body
+    assert translate_answer(body, name, name).body is body
+
+
+@every_pair
+@law
+@given(st.data())
+def test_r03_a_second_trip_loses_nothing_more(source: str, target: str, data: st.DataObject) -> None:
+    body = data.draw(rich_requests(source))
+    try:
+        once, stream = _there_and_back(body, source, target)
+    except InvalidRequest:
+        assume(False)
+        return
+    twice, _ = _there_and_back(once, source, target, stream=stream)
+    thrice, _ = _there_and_back(twice, source, target, stream=stream)
+    before, after = (request_atoms(read_request(source, seen, stream=stream)) for seen in (twice, thrice))
+    assert changed(before, after) == ([], [])
+
+
+def _there_and_back(body: bytes, source: str, target: str, *, stream: bool = False) -> tuple[bytes, bool]:
+    there = carry(body, source, target, stream=stream)
+    stream = there.conversation.stream
+    return carry(there.body, target, source, stream=stream).body, stream
+
+
+_ID_PATTERNS = {
+    "openai_chat": r".{1,40}",
+    "openai_responses": r".{1,64}",
+    "anthropic_messages": r"[a-zA-Z0-9_-]+",
+    "gemini": r"(?s).+",
+    "ollama": r"(?s).+",
+}
+wild_ids = st.text(st.sampled_from("ab:./|_-é"), min_size=1, max_size=5) | st.text("a", min_size=60, max_size=70)
+
+
+@every_pair
+@law
+@given(st.data())
+def test_r06_ids_map_one_to_one_and_results_follow_their_calls(source: str, target: str, data: st.DataObject) -> None:
+    ids = data.draw(st.lists(wild_ids, min_size=1, max_size=4, unique=True))
+    calls = [(id_, "search", {"n": place}) for place, id_ in enumerate(ids)]
+    results = [(id_, "search", f"answer {place}") for place, id_ in enumerate(ids)]
+    turns = [("user", [("text", "hi")]), ("assistant", None, calls), ("results", results)]
+    sketch = bare(turns)
+    body = dumps(WRITE[source](sketch))
+    there = carry(body, source, target)
+    assert carry(body, source, target).body == there.body
+    wire_ids = _wire_ids(json.loads(there.body))
+    assert len(set(wire_ids)) == len(ids)
+    assert all(re.fullmatch(_ID_PATTERNS[target], id_) for id_ in wire_ids)
+    parts = [part for turn in read_request(target, there.body).turns for part in turn.parts]
+    said = {part.id: value_of(part.arguments) for part in parts if isinstance(part, ToolCall)}
+    answered = [part.call_id for part in parts if isinstance(part, ToolResult)]
+    assert answered == list(said)
+    assert [dict(value[1])["n"] for value in said.values()] == list(range(len(ids)))
+
+
+def _wire_ids(value: Any) -> list[str]:
+    """Return the ids of calls and results in a body, in order."""
+    found: list[str] = []
+    if isinstance(value, dict):
+        found += [
+            value[name] for name in ("call_id", "tool_call_id", "tool_use_id") if isinstance(value.get(name), str)
+        ]
+        is_call = (
+            value.get("type") in ("function", "tool_use")
+            or "args" in value
+            or "response" in value
+            or "function" in value
+        )
+        if isinstance(value.get("id"), str) and is_call:
+            found.append(value["id"])
+        value = [member for name, member in value.items() if name not in OPAQUE]
+    if isinstance(value, list):
+        for item in value:
+            found += _wire_ids(item)
+    return found
+
+
+@every_pair
+@law
+@given(st.data())
+def test_r07_arguments_are_the_same_value_or_a_loss(source: str, target: str, data: st.DataObject) -> None:
+    if source in ("openai_chat", "openai_responses"):
+        text = data.draw(good_arguments | bad_arguments)
+    else:
+        text = json.dumps(data.draw(json_objects))
+    call = {"name": "f", "arguments": text}
+    bodies: dict[str, Any] = {
+        "openai_chat": {
+            "messages": [
+                {"role": "user", "content": "x"},
+                {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": call}]},
+                {"role": "tool", "tool_call_id": "c", "content": "y"},
+            ]
+        },
+        "openai_responses": {
+            "input": [
+                {"role": "user", "content": "x"},
+                {"type": "function_call", "call_id": "c", **call},
+                {"type": "function_call_output", "call_id": "c", "output": "y"},
+            ]
+        },
+    }
+    body = dumps({"model": "m"} | bodies[source]) if source in bodies else _with_object(source, text)
+    there = carry(body, source, target)
+    parts = [part for turn in read_request(target, there.body).turns for part in turn.parts]
+    [arrived] = [part.arguments for part in parts if isinstance(part, ToolCall)]
+    if not there.losses:
+        assert value_of(arrived) == value_of(text)
+    if {source, target} == set(bodies):
+        assert arrived == text
+    if target not in bodies and not _is_object(text):
+        assert there.losses
+
+
+def _is_object(text: str) -> bool:
+    value = value_of(text)
+    return isinstance(value, tuple) and value[0] == "object"
+
+
+def _with_object(source: str, text: str) -> bytes:
+    calls = [("c", "f", "MARK")]
+    turns = [("user", [("text", "x")]), ("assistant", None, calls), ("results", [("c", "f", "y")])]
+    sketch = bare(turns)
+    return dumps(WRITE[source](sketch)).replace(b'"MARK"', text.encode())
+
+
+_issuers = st.sampled_from(("openai_responses", "anthropic_messages", "gemini"))
+
+
+@every_pair
+@law
+@given(st.data())
+def test_r15_tokens_go_to_their_issuer_alone(source: str, target: str, data: st.DataObject) -> None:
+    body = data.draw(rich_requests(source))
+    try:
+        there = carry(body, source, target)
+    except InvalidRequest:
+        assume(False)
+        return
+    nodes = [part for turn in there.conversation.turns for part in turn.parts]
+    for part in nodes:
+        token = getattr(part, "token", None)
+        if token is None or token.issuer == target:
+            continue
+        value = token.value.removeprefix("rs_1:")
+        marked = Reasoning if isinstance(part, Reasoning) else object
+        others = {own.token.value for own in nodes if getattr(own, "token", None) and own.token.issuer == target}
+        if len(value) > 6 and value not in others and isinstance(part, marked):
+            assert _free_standing(json.loads(there.body), value) == []
+            assert there.losses
+
+
+def _free_standing(value: Any, token: str) -> list[str]:
+    if isinstance(value, dict):
+        return [one for member in value.values() for one in _free_standing(member, token)]
+    if isinstance(value, list):
+        return [one for member in value for one in _free_standing(member, token)]
+    return [value] if value == token else []
+
+
+@every_pair
+@law
+@given(st.data())
+def test_r16_a_longer_history_begins_with_the_same_messages(source: str, target: str, data: st.DataObject) -> None:
+    sketch = data.draw(sketches(source, target))
+    longer = sketch | {"turns": [*sketch["turns"], ("assistant", "well", []), ("user", [("text", "go on")])]}
+    before, after = (_turns_of(carry(dumps(WRITE[source](one)), source, target).body) for one in (sketch, longer))
+    assert after[: len(before)] == before
+
+
+def _turns_of(body: bytes) -> list[bytes]:
+    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    raw = next(members[name] for name in ("messages", "input", "contents") if name in members)
+    return [bytes(item) for item in msgspec.json.decode(raw, type=list[msgspec.Raw])]
+
+
+@every_pair
+@law
+@given(st.data())
+def test_r16_translation_is_a_function(source: str, target: str, data: st.DataObject) -> None:
+    body = data.draw(rich_requests(source))
+    outcomes = []
+    for _ in range(2):
+        try:
+            trip = carry(body, source, target)
+            outcomes.append((trip.body, trip.losses))
+        except InvalidRequest as error:
+            outcomes.append((error.message, error.pointer))
+    assert outcomes[0] == outcomes[1]
+
+
+_LESS: dict[str, Any] = {
+    "sampling": "none",
+    "structured_output": False,
+    "images": False,
+    "files": False,
+    "audio": False,
+    "tools": False,
+    "stop_sequences": False,
+    "efforts": frozenset(),
+    "thinking": frozenset(),
+}
+_THINKING = frozenset({
+    "reasoning_effort", "reasoning", "thinking", "output_config", "thinkingConfig", "think", "include",
+    "max_tokens", "temperature", "top_p", "top_k", "tool_choice",
+})  # fmt: skip
+_CONTENT = frozenset({"messages", "input", "contents"})
+
+# The members of a body that may change with a capability. Thinking takes room, and excludes sampling and forced calls.
+_AFFECTED: dict[str, frozenset[str]] = {
+    "sampling": frozenset({"temperature", "top_p", "top_k", "topP", "topK", "min_p"}),
+    "structured_output": frozenset({
+        "response_format", "text", "output_config", "responseMimeType", "responseJsonSchema", "format",
+    }),
+    "tools": frozenset({"tools", "tool_choice", "toolConfig", "parallel_tool_calls"}),
+    "stop_sequences": frozenset({"stop", "stop_sequences", "stopSequences"}),
+    "efforts": _THINKING,
+    "thinking": _THINKING,
+    "images": _CONTENT,
+    "files": _CONTENT,
+    "audio": _CONTENT,
+}  # fmt: skip
+
+
+@every_pair
+@law
+@given(st.data())
+def test_r18_less_capability_only_adds_losses(source: str, target: str, data: st.DataObject) -> None:
+    body = data.draw(rich_requests(source))
+    lacking = data.draw(st.sampled_from(sorted(_LESS)))
+    less = msgspec.structs.replace(ANY, **{lacking: _LESS[lacking]})
+    try:
+        full = carry(body, source, target)
+        reduced = carry(body, source, target, less)
+    except InvalidRequest:
+        assume(False)
+        return
+    if full.body != reduced.body:
+        assert reduced.losses
+    assert _without(json.loads(full.body), _AFFECTED[lacking]) == _without(json.loads(reduced.body), _AFFECTED[lacking])
+
+
+def _without(body: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Return the body without what may differ, in its options and configuration too."""
+    found = {name: value for name, value in body.items() if name not in names}
+    for inner in ("options", "generationConfig"):
+        if inner in found:
+            found[inner] = {name: value for name, value in found[inner].items() if name not in names}
+            if not found[inner]:
+                del found[inner]
+    return found
