@@ -91,6 +91,14 @@ class GatewayApp(QuartTrio):
         self.url_map.strict_slashes = False
         self.url_map.merge_slashes = False
 
+    async def handle_user_exception(self, error: Any) -> Any:
+        """Answer for a view's error. Quart-Trio does so for one of a group, and forgets the others: tell them."""
+        if isinstance(error, BaseExceptionGroup):
+            known, bugs = error.split((trio.Cancelled, HTTPException, GatewayError))
+            if known is not None and bugs is not None:
+                self.logger.error("A view failed beside an error that has its answer", exc_info=bugs)
+        return await super().handle_user_exception(error)
+
 
 def build_app(config: Config, log: ExchangeLog | None = None) -> GatewayApp:
     """Return the ASGI app for a configuration: `hypercorn -k trio` and any other trio ASGI server can serve it.

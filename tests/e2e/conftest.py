@@ -17,7 +17,7 @@ from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio import serve as serve_hypercorn
 
 from tests.e2e.processes import mark, served, simulated  # noqa: F401 (fixtures)
-from trio_gateway.app import as_asgi, build_app
+from trio_gateway.app import GatewayApp, as_asgi, build_app
 from trio_gateway.config import Config, validate
 from trio_gateway.gateway import Gateway
 from trio_gateway.ledger.record import Record
@@ -48,6 +48,7 @@ class House(msgspec.Struct, frozen=True):
     simulator: Simulator
     gateway: Gateway
     records: list[Record]
+    app: GatewayApp
 
     async def connect(self) -> Client:
         return await self.connect_to(self.port)
@@ -215,7 +216,7 @@ async def open_house(
         started = await nursery.start(serving)
         binds = started.binds if under == "ours" else started
         port = int(str(binds[0]).rpartition(":")[2])
-        yield House(port, simulated, app.gateway, log.records)
+        yield House(port, simulated, app.gateway, log.records, app)
         shutdown.set()
         await stopped.wait()
         nursery.cancel_scope.cancel(reason="the test is over")
