@@ -23,7 +23,7 @@ def list_models(dialect: str, names: Mapping[str, str]) -> bytes:
     if dialect == "gemini":
         return gemini.encode(gemini.ModelList([_gemini(name) for name in names]))
     if dialect == "ollama":
-        return ollama.encoder.encode(ollama.TagsResponse([_ollama(name) for name in names]))
+        return ollama.encode(ollama.TagsResponse([_ollama(name) for name in names]))
     models = [_openai(name, channel) for name, channel in names.items()]
     return openai_models.encode(openai_models.ModelList(data=models))
 
@@ -46,12 +46,12 @@ def show_model(can: Capabilities) -> bytes:
         capabilities=["completion", *(name for name, has in abilities.items() if has)],
         modified_at=_UNKNOWN_TIME,
     )
-    return ollama.encoder.encode(shown)
+    return ollama.encode(shown)
 
 
 def version() -> bytes:
     """Return what /api/version tells."""
-    return ollama.encoder.encode(ollama.VersionResponse(OLLAMA_VERSION))
+    return ollama.encode(ollama.VersionResponse(OLLAMA_VERSION))
 
 
 def _openai(name: str, channel: str) -> openai_models.Model:

@@ -303,14 +303,14 @@ class StreamEvent(msgspec.Struct):
     request_id: str | UnsetType | None = UNSET
 
 
-decode_request = msgspec.json.Decoder(MessagesRequest).decode
-decode_message = msgspec.json.Decoder(Message).decode
-decode_block = msgspec.json.Decoder(Block).decode
-decode_source = msgspec.json.Decoder(Source).decode
-decode_tool = msgspec.json.Decoder(Tool).decode
-decode_tag = msgspec.json.Decoder(Tagged).decode
-decode_response = msgspec.json.Decoder(MessagesResponse).decode
-decode_start_block = msgspec.json.Decoder(StartBlock).decode
-decode_event = msgspec.json.Decoder(StreamEvent).decode
-decode_error = msgspec.json.Decoder(ErrorResponse).decode
+request_decoder = msgspec.json.Decoder(MessagesRequest)
+message_decoder = msgspec.json.Decoder(Message)
+block_decoder = msgspec.json.Decoder(Block)
+source_decoder = msgspec.json.Decoder(Source)
+tool_decoder = msgspec.json.Decoder(Tool)
+tag_decoder = msgspec.json.Decoder(Tagged)
+response_decoder = msgspec.json.Decoder(MessagesResponse)
+start_block_decoder = msgspec.json.Decoder(StartBlock)
+event_decoder = msgspec.json.Decoder(StreamEvent)
+error_decoder = msgspec.json.Decoder(ErrorResponse)
 encode = msgspec.json.Encoder().encode

@@ -366,5 +366,4 @@ error_decoder = msgspec.json.Decoder(ErrorResponse, strict=False)
 errors_decoder = msgspec.json.Decoder(list[ErrorResponse], strict=False)
 error_detail_decoder = msgspec.json.Decoder(ErrorDetail)
 model_list_decoder = msgspec.json.Decoder(ModelList, strict=False)
-encoder = msgspec.json.Encoder()
-encode = encoder.encode
+encode = msgspec.json.Encoder().encode

@@ -283,7 +283,7 @@ class ErrorResponse(msgspec.Struct):
     signin_url: str | UnsetType = UNSET
 
 
-encoder = msgspec.json.Encoder()
+encode = msgspec.json.Encoder().encode
 chat_request_decoder = msgspec.json.Decoder(ChatRequest)
 chat_response_decoder = msgspec.json.Decoder(ChatResponse)  # a line of the stream, too
 generate_request_decoder = msgspec.json.Decoder(GenerateRequest)

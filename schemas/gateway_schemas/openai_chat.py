@@ -457,7 +457,7 @@ class Logprobs(Struct):
 encode = Encoder().encode
 
 request_decoder = Decoder(Request)
-answer_decoder = Decoder(Answer)
+response_decoder = Decoder(Answer)
 chunk_decoder = Decoder(Chunk)
 error_decoder = Decoder(ErrorBody)
 logprobs_decoder = Decoder(Logprobs)

@@ -51,5 +51,5 @@ class RawEmbeddingsAnswer(Struct):
 encode = Encoder().encode
 
 request_decoder = Decoder(EmbeddingsRequest)
-answer_decoder = Decoder(EmbeddingsAnswer)
-raw_answer_decoder = Decoder(RawEmbeddingsAnswer)
+response_decoder = Decoder(EmbeddingsAnswer)
+raw_response_decoder = Decoder(RawEmbeddingsAnswer)

@@ -20,7 +20,7 @@ def test_importing_it_imports_msgspec_and_nothing_else_of_ours() -> None:
 
 def test_absent_null_and_a_value_are_three_things() -> None:
     body = b'{"model":"m","max_tokens":1,"messages":[],"temperature":null,"metadata":null,"speed":"fast"}'
-    request = shapes.decode_request(body)
+    request = shapes.request_decoder.decode(body)
     assert (request.temperature, request.top_p, request.speed) == (None, msgspec.UNSET, "fast")
     assert request.metadata == msgspec.Raw(b"null")
     assert json.loads(shapes.encode(request)) == json.loads(body)
@@ -40,12 +40,12 @@ def test_absent_null_and_a_value_are_three_things() -> None:
 )
 def test_a_block_that_is_read_and_written_is_the_same(block: object) -> None:
     raw = json.dumps(block, separators=(",", ":")).encode()
-    assert shapes.encode(shapes.decode_block(raw)) == raw
+    assert shapes.encode(shapes.block_decoder.decode(raw)) == raw
 
 
 def test_a_tool_keeps_the_spelling_of_its_schema() -> None:
     raw = b'{"name":"f","input_schema":{ "type":"object","x":1.0 },"type":null,"strict":true}'
-    assert shapes.encode(shapes.decode_tool(raw)) == raw
+    assert shapes.encode(shapes.tool_decoder.decode(raw)) == raw
 
 
 def test_an_answer_that_is_written_is_one_of_the_sdks() -> None:
@@ -58,7 +58,7 @@ def test_an_answer_that_is_written_is_one_of_the_sdks() -> None:
     )
     raw = shapes.encode(answer)
     assert Message.model_validate_json(raw).usage.output_tokens == 2
-    assert shapes.decode_response(raw) == answer
+    assert shapes.response_decoder.decode(raw) == answer
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_an_answer_that_is_written_is_one_of_the_sdks() -> None:
 )
 def test_the_sdks_events_are_read(event: dict[str, object]) -> None:
     pydantic.TypeAdapter(RawMessageStreamEvent).validate_python(event)
-    assert shapes.decode_event(json.dumps(event).encode()).type == event["type"]
+    assert shapes.event_decoder.decode(json.dumps(event).encode()).type == event["type"]
 
 
 def test_events_of_the_future_are_read_by_their_tag() -> None:
-    assert shapes.decode_event(b'{"type":"novelty","payload":{"x":[]}}').type == "novelty"
-    assert shapes.decode_tag(b'{"type":"novelty","index":"not a number"}').type == "novelty"
+    assert shapes.event_decoder.decode(b'{"type":"novelty","payload":{"x":[]}}').type == "novelty"
+    assert shapes.tag_decoder.decode(b'{"type":"novelty","index":"not a number"}').type == "novelty"

@@ -98,7 +98,7 @@ def test_what_is_documented_is_read_and_written_back_as_it_was(
     decoder: msgspec.json.Decoder[msgspec.Struct], body: dict[str, object]
 ) -> None:
     decoded = decoder.decode(json.dumps(body).encode())
-    assert json.loads(ollama.encoder.encode(decoded)) == body
+    assert json.loads(ollama.encode(decoded)) == body
 
 
 def test_absent_null_and_a_value_are_three_things() -> None:
@@ -115,12 +115,12 @@ def test_an_unknown_field_is_no_error() -> None:
 def test_arguments_keep_their_very_text() -> None:
     call = b'{"function":{"name":"f","arguments":{"b": 1.0,  "a":[ ]}}}'
     body = b'{"model":"m","messages":[{"role":"assistant","tool_calls":[%b]}]}' % call
-    assert call in ollama.encoder.encode(ollama.chat_request_decoder.decode(body))
+    assert call in ollama.encode(ollama.chat_request_decoder.decode(body))
 
 
 def test_what_is_written_is_what_the_official_client_reads() -> None:
     response = ollama.chat_response_decoder.decode(json.dumps(CHAT_RESPONSE).encode())
-    read = sdk.ChatResponse.model_validate_json(ollama.encoder.encode(response))
+    read = sdk.ChatResponse.model_validate_json(ollama.encode(response))
     assert read.message.content == "Hi"
     assert read.eval_count == 3
 

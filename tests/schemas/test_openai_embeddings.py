@@ -21,7 +21,7 @@ def test_an_input_of_another_form_is_refused() -> None:
 def test_both_encodings_of_a_vector_go_there_and_back(vector: str | list[float]) -> None:
     usage = embeddings.EmbeddingsUsage(1, 1)
     answer = embeddings.EmbeddingsAnswer([embeddings.Embedding(0, vector)], "m", usage)
-    assert embeddings.answer_decoder.decode(embeddings.encode(answer)) == answer
+    assert embeddings.response_decoder.decode(embeddings.encode(answer)) == answer
 
 
 def test_an_answer_is_what_the_sdk_takes() -> None:
@@ -32,6 +32,6 @@ def test_an_answer_is_what_the_sdk_takes() -> None:
 
 def test_the_usage_is_read_without_reading_the_vectors() -> None:
     body = b'{"data":[{"embedding":[0.10, 1e-3]}],"model":"m","usage":{"prompt_tokens":2,"total_tokens":2}}'
-    answer = embeddings.raw_answer_decoder.decode(body)
+    answer = embeddings.raw_response_decoder.decode(body)
     assert answer.usage == embeddings.EmbeddingsUsage(2, 2)
     assert answer.data == msgspec.Raw(b'[{"embedding":[0.10, 1e-3]}]')

@@ -197,7 +197,7 @@ def _encode_ollama(request: EmbeddingRequest, model: str, losses: Losses) -> byt
         asked.dimensions = request.dimensions
     if request.keep_alive is not None:
         asked.keep_alive = request.keep_alive
-    return ollama.encoder.encode(asked)
+    return ollama.encode(asked)
 
 
 def _unknown(body: bytes, shape: type[msgspec.Struct]) -> Losses:

@@ -65,7 +65,7 @@ def decode_request(body: bytes, /) -> Conversation:
             chat[name] = value
     chat["messages"], places = _messages(request)
     try:
-        conversation = ollama.decode_request(wire.encoder.encode(chat))
+        conversation = ollama.decode_request(wire.encode(chat))
     except InvalidRequest as error:
         at = _respell(error.pointer or "", places)
         raise InvalidRequest(error.message, code=error.code, pointer=at) from error
@@ -152,4 +152,4 @@ def _generated(line: bytes) -> bytes:
     generated = wire.GenerateResponse(response=message.content or "", **{name: getattr(chat, name) for name in _SHARED})
     generated.thinking = message.thinking or UNSET
     generated.tool_calls = message.tool_calls or UNSET
-    return wire.encoder.encode(generated)
+    return wire.encode(generated)

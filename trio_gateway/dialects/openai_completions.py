@@ -124,7 +124,7 @@ def _prompt(prompt: str | list[str | int | list[int]] | None) -> str:
 
 def encode_answer(answer: Answer, context: AnswerContext, /) -> tuple[bytes, Losses]:
     body, losses = openai_chat.encode_answer(answer, context)
-    chat = wire.answer_decoder.decode(body)
+    chat = wire.response_decoder.decode(body)
     choices = []
     for choice in chat.choices or ():
         message = choice.message or wire.AnswerMessage()

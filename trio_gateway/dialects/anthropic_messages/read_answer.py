@@ -48,7 +48,7 @@ _decode_known: Any = msgspec.json.Decoder(
 def decode_answer(body: bytes) -> Answer:
     """Raises UpstreamBroke for a body that is no answer, UpstreamError for an error inside a 200."""
     try:
-        message = wire_shapes.decode_response(body)
+        message = wire_shapes.response_decoder.decode(body)
     except BAD_BODY:
         _raise_error_in(body)
         message = read_answer(_RESPONSE, body)  # raises, in the provider's name
@@ -108,13 +108,13 @@ def caller_matters(caller: Any) -> bool:
     if caller is UNSET or caller == NULL:
         return False
     try:
-        return wire_shapes.decode_tag(caller).type != "direct"
+        return wire_shapes.tag_decoder.decode(caller).type != "direct"
     except BAD_BODY:
         return True
 
 
 def _tag(raw: Raw) -> str:
     try:
-        return wire_shapes.decode_tag(raw).type
+        return wire_shapes.tag_decoder.decode(raw).type
     except BAD_BODY:
         return ""

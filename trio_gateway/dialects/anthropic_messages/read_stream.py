@@ -49,7 +49,7 @@ from trio_gateway.errors import UpstreamBroke
 
 NAME = "anthropic_messages"
 
-_decode_event = wire_shapes.decode_event
+_decode_event = wire_shapes.event_decoder.decode
 _decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -131,7 +131,7 @@ class AnswerDecoder:
         if data.strip() == b"[DONE]":  # some proxies add it
             return
         try:
-            known = wire_shapes.decode_tag(data).type in _KNOWN
+            known = wire_shapes.tag_decoder.decode(data).type in _KNOWN
         except BAD_BODY:
             known = True
         if known:
@@ -209,7 +209,7 @@ class AnswerDecoder:
             self._close(index, events)
         raw = event.content_block
         try:
-            block = wire_shapes.decode_start_block(raw)
+            block = wire_shapes.start_block_decoder.decode(raw)
         except BAD_BODY:
             self._start_odd(raw, event.index, events)
             return
@@ -219,7 +219,7 @@ class AnswerDecoder:
 
     def _start_odd(self, raw: Raw, index: int, events: list[AnswerEvent]) -> None:
         try:
-            tag = wire_shapes.decode_tag(raw).type
+            tag = wire_shapes.tag_decoder.decode(raw).type
         except BAD_BODY:
             tag = "text"
         if tag in _KINDS:

@@ -172,7 +172,7 @@ def is_own_block(tag: str, raw: Raw | None) -> bool:
     if raw is None or tag not in OWN_TAGS:
         return False
     try:
-        return wire_shapes.decode_tag(raw).type == tag
+        return wire_shapes.tag_decoder.decode(raw).type == tag
     except BAD_BODY:
         return False
 

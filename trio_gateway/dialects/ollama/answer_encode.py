@@ -132,7 +132,7 @@ def encode_answer(answer: Answer, context: AnswerContext) -> tuple[bytes, Losses
         response.logprobs = logprobs
     if answer.service_tier is not None:
         losses.append(Loss("/service_tier", NO_SERVICE_TIERS))
-    return ollama.encoder.encode(response), losses
+    return ollama.encode(response), losses
 
 
 def _message(choice: Choice, losses: Losses) -> ollama.Message:

@@ -55,7 +55,7 @@ def encode_stream_error(error: GatewayError) -> bytes:
 def _body(error: GatewayError) -> bytes:
     # A message that quotes a body may hold half a surrogate pair, which is no text for an encoder.
     message = error.message.encode(errors="replace").decode()
-    return ollama.encoder.encode(ollama.ErrorResponse(message or "unknown error"))
+    return ollama.encode(ollama.ErrorResponse(message or "unknown error"))
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:

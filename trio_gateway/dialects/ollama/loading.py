@@ -22,4 +22,4 @@ def loaded(source: str, conversation: Conversation, created: int) -> bytes:
         answer = wire.GenerateResponse(
             model=conversation.model, created_at=at, response="", done=True, done_reason=reason
         )
-    return wire.encoder.encode(answer) + b"\n"
+    return wire.encode(answer) + b"\n"

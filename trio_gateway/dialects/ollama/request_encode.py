@@ -89,7 +89,7 @@ def encode_request(conversation: Conversation, model: str, capabilities: Capabil
         value = getattr(conversation, field)
         if value not in nothing:
             losses.append(Loss(conversation.pointer(field), _NO_WORD))
-    return ollama.encoder.encode(request), losses
+    return ollama.encode(request), losses
 
 
 def _encode_tools(

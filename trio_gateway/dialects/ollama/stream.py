@@ -351,7 +351,7 @@ class AnswerEncoder:
         )
         if self._usage is not None:
             writing.put_usage(self._usage, last, self.losses)
-        lines.append(ollama.encoder.encode(last) + b"\n")
+        lines.append(ollama.encode(last) + b"\n")
 
     def _lose(self, reason: str) -> None:
         loss = Loss("", reason)

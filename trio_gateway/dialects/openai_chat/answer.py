@@ -61,7 +61,7 @@ def decode_answer(body: bytes, /) -> Answer:
     try:
         answer = _STRICT(body)
     except wire.BAD_BODY:
-        answer = wire.read_answer(wire_chat.answer_decoder, body)
+        answer = wire.read_answer(wire_chat.response_decoder, body)
         losses = unread_members(wire.read_answer(_plain_decoder, body), wire_chat.Answer)
     if (error := error_of_frame(answer.error, answer.object, body)) is not None:
         raise error
