@@ -21,7 +21,8 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/flake8-async --enable=$(ASYNC_RULES) --disable=$(ASYNC_LEFT_OUT) $(shell git ls-files "trio_gateway/*.py")
+	@echo flake8-async
+	@$(BIN)/flake8-async --enable=$(ASYNC_RULES) --disable=$(ASYNC_LEFT_OUT) $(shell git ls-files "trio_gateway/*.py")
 	$(BIN)/mypy
 
 # The laws of translation with many examples each; `make test` runs them with few.
