@@ -16,6 +16,7 @@ what it was read from. It holds nothing that dialect F leaves open:
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
@@ -124,6 +125,7 @@ class _Normaliser:
     def __init__(self, conversation: Conversation) -> None:
         self._from = conversation
         self._calls: list[str] = []
+        self._names: list[str] = []
         self._answered: set[int] = set()
 
     def atoms(self) -> list[Atom]:
@@ -236,10 +238,11 @@ class _Normaliser:
                     yield Atom(("reasoning", part.text), at)
             case ToolCall():
                 arguments = part.arguments if part.custom else value_of(part.arguments or "{}")
-                yield Atom(("call", self._call(part.id), part.name, part.custom), at)
+                yield Atom(("call", self._call(part), part.name, part.custom), at)
                 yield Atom(("arguments", arguments), at)
             case ToolResult():
-                yield Atom(("result of", self._answers(part.call_id)), at)
+                number = self._answers(part.call_id)
+                yield Atom(("result of", number, None if number is None else self._names[number]), at)
                 if part.is_error:
                     yield Atom(("result is an error",), at)
                 for inner in joined_texts(part.parts, self._from.source, "tool"):
@@ -255,8 +258,9 @@ class _Normaliser:
         if cache is not None:
             yield Atom(("cache", cache.ttl), at)
 
-    def _call(self, call_id: str) -> int:
-        self._calls.append(call_id)
+    def _call(self, call: ToolCall) -> int:
+        self._calls.append(call.id)
+        self._names.append(call.name)
         return len(self._calls) - 1
 
     def _answers(self, call_id: str) -> int | None:
@@ -318,37 +322,43 @@ _DONE_ANYWAY = {
 
 
 def silent(
-    before: list[Atom],
-    after: list[Atom],
-    losses: Iterable[Loss],
-    between: list[Atom],
-    later: Iterable[Loss],
-    target: str,
+    before: list[Atom], after: list[Atom], losses: list[Loss], between: list[Atom], later: list[Loss], target: str
 ) -> list[Atom]:
     """Return what is gone from `before` on a trip there and back, and no loss says so.
 
     `losses` are those of the trip there, whose pointers are those of `before`; `later` those of the trip back, whose
-    pointers are those of `between`, which is what was read on the other side. The first of texts that were joined is
-    where it was: it is the others that were changed. For the borders between turns any loss will do: they fall when
-    what was between them does; and so for what only changed places with something else.
+    pointers are those of `between`, which is what was read on the other side. Without any loss the two must be equal.
+    With losses everything that none of them names must still be there; the first of texts that were joined is where
+    it was, for it is the others that were changed; borders between turns fall when what was between them does.
     """
-    gone, new = changed(before, after)
-    losses, later = list(losses), list(later)
-    moved = [atom.says for atom in new]
-    joined = [atom.says[1] for atom in new if atom.says[0] == "text"]
-    thinks = not any(atom.says[0] == "thinks" for atom in gone)  # where it does not, there are no thoughts to show
-    later_said = [atom.says for atom in between if covers(later, atom.at)]
-    return [
-        atom
-        for atom in gone
-        if not covers(losses, atom.at)
-        and (atom.says, target) not in _DONE_ANYWAY
-        and (thinks or atom.says[0] != "show thoughts")
-        and not any(loss.pointer == atom.turn for loss in losses if atom.turn)
-        and not ((atom.says[0] == "turn" or atom.says in moved) and (losses or later))
-        and atom.says not in later_said
-        and not (atom.says[0] == "text" and any(text.startswith(atom.says[1]) for text in joined))
+    if not losses and not later:
+        return [atom for atom in changed(before, after)[0] if (atom.says, target) not in _DONE_ANYWAY]
+    left = Counter(_loose(atom) for atom in after)
+    texts = [atom.says[1] for atom in after if atom.says[0] == "text"]
+    later_said = {_loose(atom) for atom in between if covers(later, atom.at)}
+    named = [
+        covers(losses, atom.at) or any(loss.pointer == atom.turn for loss in losses if atom.turn) for atom in before
     ]
+    found = []
+    for atom, is_named in zip(before, named, strict=True):
+        says = _loose(atom)
+        if is_named or atom.says[0] == "turn":
+            continue
+        if left[says]:
+            left[says] -= 1
+        elif says in later_said or (atom.says, target) in _DONE_ANYWAY:
+            continue
+        elif atom.says[0] != "text" or not any(text.startswith(atom.says[1]) for text in texts):
+            found.append(atom)
+    if ("thinks", True) not in left:  # where it does not think, there are no thoughts to show
+        found = [atom for atom in found if atom.says[0] != "show thoughts"]
+    return found
+
+
+def _loose(atom: Atom) -> tuple[Any, ...]:
+    """Return what is said without the numbers of calls, which fall when an earlier one is dropped."""
+    kind, *rest = frozen_numbers(atom.says)
+    return (kind, *rest[1:]) if kind in ("call", "result of") else (kind, *rest)
 
 
 def covers(losses: Iterable[Loss], at: str) -> bool:

@@ -284,6 +284,8 @@ class _Writer:
             self.losses.append(Loss(at, f"Gemini does not know the effort {effort!r}"))
         elif offered != effort:
             self.losses.append(Loss(at, f"the effort becomes {offered}"))
+        elif effort == "max" and self._can.reasoning_by != "budget":
+            self.losses.append(Loss(at, "the effort becomes xhigh, the highest level"))
         elif self._can.reasoning_by == "budget" and effort_of_budget(EFFORT_BUDGETS[effort]) != effort:
             self.losses.append(Loss(at, f"the effort becomes a budget of {EFFORT_BUDGETS[effort]} tokens"))
         self._write_level(config, offered)
