@@ -30,7 +30,9 @@ from trio_gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, Unav
 from trio_gateway.exchange import Exchange
 from trio_gateway.gateway import Gateway
 from trio_gateway.observe.logs import ExchangeLog
+from trio_gateway.reload import Reloader
 from trio_gateway.replies import Receive, Send, error_headers
+from trio_gateway.routing.report import encode_report
 from trio_gateway.server.service import App
 
 # A server that says so in the scope's extensions cancels the app's task itself when the client leaves.
@@ -85,6 +87,7 @@ class GatewayApp(QuartTrio):
     def __init__(self, gateway: Gateway) -> None:
         super().__init__("trio_gateway", static_folder=None)
         self.gateway = gateway
+        self.reloader: Reloader | None = None
         self.started = False
         self.config["MAX_CONTENT_LENGTH"] = _VIEW_BODY_MAX_BYTES
         # Strict slashes would redirect; ids of models hold slashes and are taken as they come.
@@ -109,6 +112,10 @@ def build_app(config: Config, log: ExchangeLog | None = None) -> GatewayApp:
 
     @app.before_serving
     async def started() -> None:
+        app.gateway.start(app.nursery)
+        app.nursery.start_soon(app.gateway.patience.run, app.nursery)
+        if app.reloader is not None:
+            app.nursery.start_soon(app.reloader.watch)
         app.started = True
 
     @app.after_serving
@@ -116,6 +123,7 @@ def build_app(config: Config, log: ExchangeLog | None = None) -> GatewayApp:
         app.started = False
         await app.gateway.aclose()
 
+    app.add_url_rule("/admin/health", "health", _health(app), methods=["GET"])
     app.add_url_rule("/healthz", "healthz", _healthz, methods=["GET"])
     app.add_url_rule("/readyz", "readyz", _readyz(app), methods=["GET"])
     app.add_url_rule("/", "root", _root, methods=["GET"])  # and HEAD: Claude Code and Ollama's clients look first
@@ -146,6 +154,14 @@ def from_env() -> GatewayApp:
     return build_app(configuration(os.environ.get("TRIO_GATEWAY_CONFIG"), os.environ, sys.stderr))
 
 
+def _health(app: GatewayApp) -> Callable[[], Awaitable[TrioResponse]]:
+    async def health() -> TrioResponse:
+        _admit(app, request)
+        return _json(200, encode_report(app.gateway.targets, trio.current_time()))
+
+    return health
+
+
 async def _healthz() -> TrioResponse:
     return _json(200, b'{"status":"ok"}')
 
@@ -172,7 +188,7 @@ def _model(app: GatewayApp) -> Callable[..., Awaitable[TrioResponse]]:
     async def model(model: str) -> TrioResponse:
         _admit(app, request)
         name = unquote(model)
-        target = app.gateway.table.resolve(name)
+        target = app.gateway.routes.first_target(name)
         return _json(200, listings.one_model(_spoken(), name, target.channel))
 
     return model
@@ -185,7 +201,7 @@ def _show(app: GatewayApp) -> Callable[[], Awaitable[TrioResponse]]:
         name = asked.model or asked.name
         if not name:
             raise InvalidRequest("The model is required.", code="missing_value", pointer="/model")
-        target = app.gateway.table.resolve(name)
+        target = app.gateway.routes.first_target(name)
         return _json(200, listings.show_model(app.gateway.channels[target.channel].capabilities(target.model)))
 
     return show

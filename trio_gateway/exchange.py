@@ -7,7 +7,9 @@ Nothing it starts outlives it: the upstream's response is closed before `serve` 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import trio
@@ -17,12 +19,14 @@ from trio_gateway.dialects import ClientSide, client_side
 from trio_gateway.dialects.carriage import Carriage
 from trio_gateway.dialects.passage import StreamPassage
 from trio_gateway.endpoints import Endpoint
-from trio_gateway.errors import GatewayError
+from trio_gateway.errors import GatewayError, InvalidRequest
 from trio_gateway.gateway import Gateway
 from trio_gateway.ledger.record import Record
+from trio_gateway.patience import Waiting
 from trio_gateway.replies import JSON, Headers, Receive, Send, error_headers, loss_header, reply
 from trio_gateway.routing.ask import Ask
 from trio_gateway.routing.attempt import OpenAnswer
+from trio_gateway.routing.routes import Plan
 
 logger = logging.getLogger("trio_gateway.exchange")
 _STREAM_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
@@ -83,12 +87,45 @@ class Exchange:
             headers=self._headers,
             request_id=record.request_id,
             started_s=record.started_s,
+            fetcher=gateway.fetcher,
         )
-        answer = await gateway.router.open(gateway.routes.resolve(carriage.model), ask)
+        plan = gateway.routes.resolve(carriage.model)
+        if b"x-gateway-timeout-s" in self._headers:
+            ask.deadline_s = record.started_s + client_timeout_s(self._headers)
+        if carriage.stream and carriage.stream_media_type.startswith(b"text/event-stream"):
+            answer = await self._open_patiently(plan, ask)
+        else:
+            answer = await gateway.router.open(plan, ask)
         try:
             await self._relay(answer.carriage, answer)
         finally:
             await answer.aclose()
+
+    async def _open_patiently(self, plan: Plan, ask: Ask) -> OpenAnswer:
+        """Open the answer; meanwhile the client is sent a comment now and then, where it takes long."""
+        patience = self._gateway.patience
+        waiting = Waiting(partial(self._comment, ask.carriage))
+        patience.enter(waiting)
+        answer: OpenAnswer | None = None
+        try:
+            answer = await self._gateway.router.open(plan, ask)
+            if waiting.begun:
+                await waiting.stop()
+            return answer
+        except BaseException as error:
+            if answer is not None:
+                await answer.aclose()
+            if waiting.begun and isinstance(error, GatewayError):
+                await waiting.stop()
+            raise
+        finally:
+            patience.leave(waiting)
+            waiting.abandon()
+
+    async def _comment(self, carriage: Carriage) -> None:
+        if not self._begun:
+            await self._begin_stream(carriage, [(b"x-request-id", self._request_id)])
+        await self._send_more(b": waiting for the first event\n\n")
 
     def _note_attempts(self) -> None:
         """Put into the record where the exchange went."""
@@ -110,7 +147,8 @@ class Exchange:
             record.usage = carriage.usage
             await self._reply(200, [JSON, *marks], answer.first)
         else:
-            await self._begin(200, [(b"content-type", carriage.stream_media_type), *_STREAM_HEADERS, *marks])
+            if not self._begun:
+                await self._begin_stream(carriage, marks)
             await self._relay_stream(answer, answer.passage)
 
     async def _relay_stream(self, answer: OpenAnswer, passage: StreamPassage) -> None:
@@ -126,9 +164,10 @@ class Exchange:
                         await self._send_more(relayed)
             if scope.cancelled_caught:
                 late = deadlines.error(begun=True)
-                if passage.ended:
-                    raise late  # it was the client that took its time
-                await self._send_more(passage.fail(late))
+                told = passage.fail(late)
+                if not told:
+                    raise late  # the passage had ended: it was the client that took its time; or it is shared
+                await self._send_more(told)
         finally:
             self._record.usage = passage.usage
         if passage.error is not None:
@@ -150,10 +189,11 @@ class Exchange:
             marks += loss_header(b"x-gateway-answer-loss", carriage.answer_losses)
         return marks
 
-    async def _begin(self, status: int, headers: Headers) -> None:
-        self._record.status = status
+    async def _begin_stream(self, carriage: Carriage, marks: Headers) -> None:
+        self._record.status = 200
         self._begun = True
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        headers = [(b"content-type", carriage.stream_media_type), *_STREAM_HEADERS, *marks]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def _send_more(self, relayed: bytes) -> None:
         await self._send({"type": "http.response.body", "body": relayed, "more_body": True})
@@ -178,3 +218,14 @@ class Exchange:
         self._record.status = status
         self._begun = True
         await reply(self._send, status, headers, body)
+
+
+def client_timeout_s(headers: Mapping[bytes, bytes]) -> float:
+    """Return how long the client gives the whole exchange. Raises InvalidRequest."""
+    try:
+        given_s = float(headers[b"x-gateway-timeout-s"])
+    except ValueError:
+        given_s = math.nan
+    if not 0 < given_s < math.inf:
+        raise InvalidRequest("The header x-gateway-timeout-s must be a number of seconds, more than 0.")
+    return given_s

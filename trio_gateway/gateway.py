@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import random
 import re
 import sys
@@ -17,11 +15,14 @@ from trio_gateway.access.tokens import Tokens
 from trio_gateway.config import Config
 from trio_gateway.errors import TooManyRequests, Unauthorized
 from trio_gateway.observe.logs import ExchangeLog, form_for
+from trio_gateway.patience import Patience
+from trio_gateway.request_ids import RequestIds
 from trio_gateway.routing.catalogue import Catalogue
 from trio_gateway.routing.channel import Channel
 from trio_gateway.routing.router import Router
 from trio_gateway.routing.routes import Routes
 from trio_gateway.routing.table import RoutingTable
+from trio_gateway.transport.fetch import Fetcher
 from trio_gateway.routing.targets import Targets
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
@@ -31,6 +32,7 @@ class Gateway:
     """Made once, before serving; closed with `aclose` after it."""
 
     def __init__(self, config: Config, log: ExchangeLog | None = None) -> None:
+        """Raises ConfigError for certificates that cannot be read."""
         self.config = config
         self.tokens = Tokens(config.auth.tokens)
         self.lockout = Lockout(config.auth)
@@ -40,9 +42,12 @@ class Gateway:
         chance = random.Random()  # noqa: S311 (it spreads load and guards nothing)
         self.routes = Routes(config.routes, self.table, self.targets, chance)
         self.router = Router(self.channels, chance)
-        self.catalogue = Catalogue(self.channels, self.table)
+        self.catalogue = Catalogue(self.channels, self.table, self.routes.exact_names())
+        self.fetcher = Fetcher(config.fetch) if config.fetch.enabled else None
         self.log = log or ExchangeLog(form_for(config.log.format, sys.stderr), sys.stderr, time.time)
+        self.patience = Patience(config.timeouts.keep_alive_s)
         self.draining = False
+        self._discovering = trio.CancelScope()
         self._ids = RequestIds()
 
     def admit(self, headers: Mapping[bytes, bytes], address: str | None, query: bytes = b"") -> None:
@@ -68,17 +73,27 @@ class Gateway:
             return given
         return next(self._ids)
 
+    def start(self, nursery: trio.Nursery) -> None:
+        """Begin what goes on beside exchanges, in a nursery that outlives them: the lifespan's."""
+        self.router.flights.nursery = nursery
+        if any(channel.config.discover for channel in self.channels.values()):
+            nursery.start_soon(self._discover)
+
+    async def _discover(self) -> None:
+        with self._discovering:
+            await self.catalogue.keep_fresh()
+
+    def succeed(self, old: Gateway) -> None:
+        """Take over from the gateway of the configuration before: what it learnt, and who waits."""
+        self.targets.inherit(old.targets)
+        self.lockout = old.lockout
+        self.patience = old.patience
+        self.patience.keep_alive_s = self.config.timeouts.keep_alive_s
+        self.draining = old.draining
+        self._ids = old._ids
+
     async def aclose(self) -> None:
+        """Close what is idle; exchanges that still run finish, and close what is theirs."""
+        self._discovering.cancel(reason="the gateway is closed")
         for channel in self.channels.values():
             await channel.upstream.aclose()
-
-
-class RequestIds:
-    """Ids that are unique over processes and restarts: a random part for the process, and a count."""
-
-    def __init__(self) -> None:
-        self._process = os.urandom(9).hex()
-        self._count = itertools.count()
-
-    def __next__(self) -> bytes:
-        return b"req_%b%06x" % (self._process.encode(), next(self._count))

@@ -6,13 +6,17 @@ import argparse
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
 
+import msgspec
 import trio
 
-from trio_gateway.app import as_asgi, build_app
-from trio_gateway.config import TOKEN_VARIABLE, Config
+from trio_gateway.app import GatewayApp, as_asgi, build_app
+from trio_gateway.config import TOKEN_VARIABLE, Config, load
 from trio_gateway.errors import ConfigError
 from trio_gateway.observe.logs import configure_logging, form_for
+from trio_gateway.reload import Reloader
 from trio_gateway.server.supervisor import WorkerCommand, WorkerFailed, supervise
 from trio_gateway.server.worker import LINK, run_worker
 from trio_gateway.startup import MADE_AT_START, configuration
@@ -23,7 +27,7 @@ def serve(options: argparse.Namespace) -> int:
     config = configuration(options.config, os.environ, sys.stderr, _overrides(options))
     configure_logging(form_for(config.log.format, sys.stderr))
     if config.server.workers == 1 or LINK in os.environ:
-        return run(_serve_here, config)
+        return run(_serve_here, config, options.config, _overrides(options))
     try:
         return run(supervise, _worker_command(options, config))
     except WorkerFailed as error:
@@ -36,13 +40,27 @@ def _overrides(options: argparse.Namespace) -> dict[str, object]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-async def _serve_here(config: Config) -> int:
+async def _serve_here(config: Config, path: str | None, overrides: dict[str, object]) -> int:
     app = build_app(config)
+    if path is not None:
+        app.reloader = Reloader(app, Path(path), partial(_read_again, app, Path(path), overrides))
 
     def on_drain() -> None:
         app.gateway.draining = True
 
-    return await run_worker(as_asgi(app), config.server, on_drain=on_drain)
+    on_hangup = None if app.reloader is None else app.reloader.reload
+    return await run_worker(as_asgi(app), config.server, on_drain=on_drain, on_hangup=on_hangup)
+
+
+def _read_again(app: GatewayApp, path: Path, overrides: dict[str, object]) -> Config:
+    """Return the file's configuration, with the tokens as they are where it gives none. Raises ConfigError."""
+    config = load(path, os.environ, overrides)
+    if not config.channels:
+        raise ConfigError([f"{path}: channels: is empty; add a [channels.NAME] table"])
+    if config.auth.tokens:
+        return config
+    auth = msgspec.structs.replace(config.auth, tokens=app.gateway.config.auth.tokens)
+    return msgspec.structs.replace(config, auth=auth)
 
 
 def _worker_command(options: argparse.Namespace, config: Config) -> WorkerCommand:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from trio_gateway.dialects.carriage import Carriage
 from trio_gateway.errors import GatewayError
 from trio_gateway.routing.targets import TargetState
+from trio_gateway.transport.fetch import Fetcher
 
 _MESSAGE_SHOWN_MAX = 300
 
@@ -33,8 +35,9 @@ class Tried(msgspec.Struct, frozen=True):
 class Ask(msgspec.Struct, kw_only=True):
     """Made by an exchange, filled in by the router. Times are of the event loop's clock, in seconds.
 
-    `carriage` is the request as it was read, not loaded yet; `body` and `headers` are the client's own. `state` is the
-    target asked last. `strict` says that a target which cannot carry all of the request is none.
+    `carriage` is the request as it was read, not loaded yet; `body` and `headers` are the client's own. `deadline_s` is
+    when the client wants it to be over. `state` is the target asked last. `strict` says that a target which cannot
+    carry all of the request is none.
     """
 
     carriage: Carriage
@@ -44,6 +47,8 @@ class Ask(msgspec.Struct, kw_only=True):
     headers: dict[bytes, bytes]
     request_id: str
     started_s: float
+    deadline_s: float = math.inf
+    fetcher: Fetcher | None = None  # None: media that a client names by URL is not fetched
     state: TargetState | None = None
     attempts: int = 0
     hedges: int = 0

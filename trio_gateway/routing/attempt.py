@@ -142,26 +142,37 @@ async def attempt(
 
 
 class Deadlines:
-    """When what an attempt waits for is too late, on the event loop's clock. `total_s` is the whole exchange's."""
+    """When what an attempt waits for is too late, on the event loop's clock.
 
-    __slots__ = ("_timeouts", "first_event_s", "total_s")
+    `total_s` is the whole exchange's; `client_s`, which may be infinite, is when its client wants it to be over.
+    """
 
-    def __init__(self, timeouts: Timeouts, started_s: float, now_s: float) -> None:
-        self._timeouts = timeouts
-        self.total_s = started_s + timeouts.total_s
+    __slots__ = ("client_s", "first_event_s", "timeouts", "total_s")
+
+    def __init__(self, timeouts: Timeouts, started_s: float, now_s: float, client_s: float) -> None:
+        self.timeouts = timeouts
+        self.client_s = client_s
+        self.total_s = min(client_s, started_s + timeouts.total_s)
         self.first_event_s = min(self.total_s, now_s + timeouts.first_event_s)
 
     def next_event_s(self) -> float:
-        return min(self.total_s, trio.current_time() + self._timeouts.gap_s)
+        return min(self.total_s, trio.current_time() + self.timeouts.gap_s)
 
     def error(self, *, begun: bool) -> UpstreamTimeout:
         """Return what to tell once a deadline has passed; `begun` says whether it was in the middle of a stream."""
-        timeouts = self._timeouts
+        timeouts = self.timeouts
+        if trio.current_time() >= self.client_s:
+            return client_timeout()
         if trio.current_time() >= self.total_s:
             return UpstreamTimeout(f"The provider took longer than total_s = {timeouts.total_s:g} for its answer.")
         if begun:
             return UpstreamTimeout(f"The provider stopped in mid-answer for longer than gap_s = {timeouts.gap_s:g}.")
         return UpstreamTimeout(f"The provider did not answer within first_event_s = {timeouts.first_event_s:g}.")
+
+
+def client_timeout() -> UpstreamTimeout:
+    """Return what is told when the time is over that the client itself has given."""
+    return UpstreamTimeout("The answer took longer than x-gateway-timeout-s allows.", code="deadline_exceeded")
 
 
 def _request_id(response: UpstreamResponse) -> bytes | None:

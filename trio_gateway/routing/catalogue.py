@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import trio
@@ -15,7 +15,9 @@ from trio_gateway.routing.table import RoutingTable, is_pattern
 logger = logging.getLogger("trio_gateway.routing")
 
 FRESH_S = 60.0  # for which a provider's list is not asked for again
+DISCOVER_S = 180.0  # between two times that a channel with `discover` is asked in the background
 ASK_S = 5.0  # that a provider has to list its models
+ROUTED = "trio-gateway"  # the owner of a name that a route serves
 LIST_MAX_BYTES = 8 * 1024 * 1024
 
 
@@ -35,18 +37,30 @@ _decode = msgspec.json.Decoder(_ModelList).decode
 class Catalogue:
     """Asks the channels whose `models` hold patterns. One that does not answer is left out, and the log says so."""
 
-    def __init__(self, channels: Mapping[str, Channel], table: RoutingTable) -> None:
+    def __init__(self, channels: Mapping[str, Channel], table: RoutingTable, routes: Sequence[str] = ()) -> None:
+        """`routes` are the names that routes spell out, which no channel owns."""
+        self._routes = routes
         self._channels = channels
         self._table = table
         self._told: dict[str, tuple[float, list[str]]] = {}
+
+    async def keep_fresh(self) -> None:
+        """Ask the channels that are to be discovered now and every DISCOVER_S, until cancelled."""
+        while True:
+            async with trio.open_nursery() as nursery:
+                for name, channel in self._channels.items():
+                    if channel.config.discover:
+                        nursery.start_soon(self._ask, name, channel)
+            await trio.sleep(DISCOVER_S)
 
     async def models(self) -> dict[str, str]:
         """Return model names, each with the channel that serves it. Blocks for ASK_S at most."""
         async with trio.open_nursery() as nursery:
             for name, channel in self._channels.items():
-                if any(map(is_pattern, channel.config.models)) and not self._is_fresh(name):
+                asked_for = any(map(is_pattern, channel.config.models)) and not channel.config.discover
+                if asked_for and not self._is_fresh(name):
                     nursery.start_soon(self._ask, name, channel)
-        listed = self._table.exact_names()
+        listed = dict.fromkeys(self._routes, ROUTED) | self._table.exact_names()
         for name in self._channels:
             for model in self._told.get(name, (0.0, []))[1]:
                 if self._serves(name, model):

@@ -6,16 +6,19 @@ latency, the state of keys) outlives it in the targets' states.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from random import Random
 
 import trio
 
 from trio_gateway.errors import GatewayError
 from trio_gateway.routing.ask import Ask
-from trio_gateway.routing.attempt import OpenAnswer
+from trio_gateway.routing.attempt import OpenAnswer, client_timeout
 from trio_gateway.routing.channel import Channel
 from trio_gateway.routing.course import Course, Try, sticky_reader
+from trio_gateway.routing.flight import Flights, may_share
 from trio_gateway.routing.race import Hedged
 from trio_gateway.routing.retry import most_telling
 from trio_gateway.routing.routes import Plan
@@ -28,6 +31,7 @@ class Router:
     def __init__(self, channels: Mapping[str, Channel], chance: Random) -> None:
         self._channels = channels
         self._chance = chance
+        self.flights = Flights()
         self._trier = Trier(channels)
         self._sticky: dict[str, Callable[[bytes, dict[bytes, bytes]], str | None]] = {}
 
@@ -37,8 +41,22 @@ class Router:
         Blocks for attempts, places and backoffs, as long as the deadlines allow. Raises GatewayError: the most telling
         one of the attempts' errors, which are all in `ask.tried`. Cancelled, it leaves nothing open.
         """
+        if ask.deadline_s == math.inf:
+            return await self._open(plan, ask)
+        with trio.CancelScope(deadline=ask.deadline_s) as scope:
+            return await self._open(plan, ask)
+        # Only the deadline ends the scope without an answer or an error. What it cut short is held against nobody.
+        assert scope.cancelled_caught
+        raise client_timeout()
+
+    async def _open(self, plan: Plan, ask: Ask) -> OpenAnswer:
         if plan.single is not None:
             return await self._trier.try_target(plan.single, ask, ask.carriage)
+        if plan.route is not None and plan.route.coalesce and may_share(ask.body, ask.headers):
+            return await self.flights.join(ask, partial(self._open_alone, plan))
+        return await self._open_alone(plan, ask)
+
+    async def _open_alone(self, plan: Plan, ask: Ask) -> OpenAnswer:
         course = Course(plan, self._chance, self._sticky_key(plan, ask))
         answer = await self._run(plan, course, ask)
         if answer is None:
@@ -64,7 +82,7 @@ class Router:
         if not chosen.after_s:
             return
         total_s = chosen.stage.timeouts.over(self._channels[chosen.state.target.channel].timeouts).total_s
-        if trio.current_time() + chosen.after_s >= ask.started_s + total_s:
+        if trio.current_time() + chosen.after_s >= min(ask.deadline_s, ask.started_s + total_s):
             raise failure(ask)
         await trio.sleep(chosen.after_s)
 

@@ -102,6 +102,10 @@ class Routes:
             self._plans[model] = plan
         return plan
 
+    def first_target(self, model: str) -> Target:
+        """Return the target that stands first for `model`, whoever is asked in the end. Raises UnknownModel."""
+        return self.resolve(model).stages[0].states[0].target
+
     def exact_names(self) -> list[str]:
         """Return the model names that routes spell out."""
         return [name for name in self._by_name if not is_pattern(name)]

@@ -19,6 +19,7 @@ from trio_gateway.routing.lease import Lease, take_lease
 from trio_gateway.routing.retry import refusal
 from trio_gateway.routing.targets import TargetState
 from trio_gateway.routing_config import RouteTimeouts
+from trio_gateway.transport.fetch import Fetcher
 
 _OF_A_KEY = frozenset({401, 403, 429})  # what another key of the channel may not meet
 
@@ -48,15 +49,17 @@ class Trier:
         lease: Lease | None = None
         held = False
         try:
+            if ask.fetcher is not None:
+                await _fetch(ask.fetcher, channel, state.target.model, carriage)
             path = _load(channel, state, ask, carriage)
             if carriage.told is not None:
                 # Nobody has to be asked.
-                deadlines = Deadlines(timeouts, ask.started_s, began_s)
+                deadlines = Deadlines(timeouts, ask.started_s, began_s, ask.deadline_s)
                 answer = OpenAnswer(channel, state.target, carriage, deadlines, None)
                 answer.first = carriage.told
                 return answer
             lease = await take_lease(state)
-            deadlines = Deadlines(timeouts, ask.started_s, lease.began_s)
+            deadlines = Deadlines(timeouts, ask.started_s, lease.began_s, ask.deadline_s)
             answer = await _ask_with_keys(channel, state, carriage, path, ask, deadlines)
             lease.succeeded(trio.current_time())
             held = True
@@ -70,6 +73,14 @@ class Trier:
         finally:
             if lease is not None and not held:
                 lease.end()
+
+
+async def _fetch(fetcher: Fetcher, channel: Channel, model: str, carriage: Carriage) -> None:
+    """Get what the target has to be given as bytes, unless an earlier attempt has. Raises InvalidRequest."""
+    speaks = channel.speaks(carriage, model)
+    wanted = carriage.remote_media(speaks, channel.capabilities(model, speaks))
+    if wanted:
+        carriage.fetched.update(await fetcher.fetch_all(wanted))
 
 
 def _load(channel: Channel, state: TargetState, ask: Ask, carriage: Carriage) -> bytes:

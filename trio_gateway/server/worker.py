@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 
 import trio
@@ -27,28 +27,37 @@ async def run_worker(
     *,
     environ: Mapping[str, str] = os.environ,
     on_drain: Callable[[], None] = lambda: None,
+    on_hangup: Callable[[], Awaitable[object]] | None = None,
     task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
 ) -> int:
     """Serve `app` in this process until SIGTERM or SIGINT, and return the exit status.
 
     The first signal drains (status 0); the second cancels what still runs, the third the application's shutdown too
-    (128 and the signal's number). SIGHUP reads the certificate again. Started by a supervisor, it says when it is
-    ready, and drains when the supervisor dies. `on_drain` is called as draining begins. Call it from the main thread;
-    raises what `serve` raises.
+    (128 and the signal's number). SIGHUP reads the certificate again, and calls `on_hangup`. Started by a supervisor,
+    it says when it is ready, and drains when the supervisor dies. `on_drain` is called as draining begins. Call it from
+    the main thread; raises what `serve` raises.
     """
-    return await Worker(app, config, environ.get(LINK), on_drain).run(task_status)
+    return await Worker(app, config, environ.get(LINK), on_drain, on_hangup).run(task_status)
 
 
 class Worker:
     """`run_worker`, taken apart."""
 
-    def __init__(self, app: App, config: ServerConfig, link: str | None, on_drain: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: App,
+        config: ServerConfig,
+        link: str | None,
+        on_drain: Callable[[], None],
+        on_hangup: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
         self._app = app
         self._config = config
         self._link = socket.socket(fileno=int(link)) if link is not None else None
         if self._link is not None:
             self._link.set_inheritable(False)  # whatever the application starts is not to keep it open
         self._on_drain = on_drain
+        self._on_hangup = on_hangup
         self._shutdown = trio.Event()
         self._server: Server | None = None
         self._everything = trio.CancelScope()
@@ -72,6 +81,8 @@ class Worker:
         async for number in signals:
             if number == signal.SIGHUP:
                 self._reload_tls()
+                if self._on_hangup is not None:
+                    await self._on_hangup()
             elif not self._shutdown.is_set():
                 log.info("stopping: running exchanges have %g seconds", self._config.drain_s)
                 self._drain()
