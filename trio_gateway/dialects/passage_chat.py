@@ -131,15 +131,7 @@ class ChatStream:
             if self._frames.held_bytes() > MAX_EVENT_BYTES:
                 return self.fail(UpstreamBroke("The provider sent an event that is too large."))
             return b""
-        # The trick: none of these substrings stands in an ordinary chunk, and searching for them is all it costs.
-        # null is what usage and finish_reason hold everywhere but at the end.
-        if (
-            self.begun
-            and b"[DONE]" not in frames
-            and b'"error"' not in frames
-            and frames.count(b'"usage"') == frames.count(b'"usage":null')
-            and frames.count(b'"finish_reason"') == frames.count(b'"finish_reason":null')
-        ):
+        if self.begun and _ordinary_end(frames, 0) == len(frames):
             return frames
         return self._look(frames)
 
@@ -158,13 +150,22 @@ class ChatStream:
         return self.ended
 
     def _look(self, frames: bytes) -> bytes:
-        """Decide frame by frame what passes."""
+        """Decide frame by frame what passes; once begun, ordinary frames pass together, up to the first that is not."""
+        if b"\r" in frames:
+            frames = frames.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         passed = bytearray(self._held)
         self._held = b""
-        for frame in _split(frames):
-            if self.ended:
-                break  # nothing follows the end, whatever the provider sends
-            passed += self._look_at(frame)
+        at, skimmed = 0, False
+        while at < len(frames) and not self.ended:  # nothing follows the end, whatever the provider sends
+            begins = at
+            if self.begun and not skimmed:
+                skimmed = True
+                at = _ordinary_end(frames, at)
+                passed += frames[begins:at]
+            else:
+                at = frames.index(b"\n\n", at) + 2
+                if at > begins + 2:
+                    passed += self._look_at(frames[begins:at])
         if not self.begun:
             self._held = bytes(passed)
             return b""
@@ -213,11 +214,28 @@ def _is_seen(data: bytes) -> bool:
     return any(choice.is_seen() for choice in chunk.choices or ())
 
 
-def _split(frames: bytes) -> list[bytes]:
-    """Return each frame with its end."""
-    if b"\r" in frames:
-        frames = frames.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return [frame + b"\n\n" for frame in frames.split(b"\n\n") if frame]
+# The trick: none of these stands in an ordinary chunk, and searching for them is all that it costs. null is what usage
+# and finish_reason hold everywhere but at the end.
+_NOTABLE = (
+    (b"[DONE]", b""),
+    (b'"error"', b""),
+    (b'"usage"', b'"usage":null'),
+    (b'"finish_reason"', b'"finish_reason":null'),
+)
+
+
+def _ordinary_end(frames: bytes, at: int) -> int:
+    """Return where the first frame from `at` on begins that must be looked at; the end, where there is none."""
+    end = len(frames)
+    for name, ordinary in _NOTABLE:
+        found = frames.find(name, at, end)
+        while found >= 0 and ordinary and frames.startswith(ordinary, found):
+            found = frames.find(name, found + len(ordinary), end)
+        if found >= 0:
+            end = found
+    if end == len(frames):
+        return end
+    return max([at, *(found + len(mark) for mark in SSE_ENDS if (found := frames.rfind(mark, at, end)) >= 0)])
 
 
 def _data(frame: bytes) -> bytes | None:

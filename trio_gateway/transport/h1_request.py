@@ -27,6 +27,7 @@ _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(rb"[\x21-\x7e]+")
 _NAMES_REMEMBERED_MAX = 1024
 _METHODS_REMEMBERED_MAX = 32
+_HEADS_REMEMBERED_MAX = 256
 _WITHOUT_EMPTY_BODY = frozenset({b"GET ", b"HEAD ", b"OPTIONS ", b"DELETE "})
 
 
@@ -38,6 +39,17 @@ def encode_head(
     `target` is in origin form. `headers` may name its own `host` and `accept-encoding`; otherwise these are `host`
     and `identity`. Raises ValueError, which never quotes a header's value.
     """
+    start, head = _start_of_head(method, target, host, tuple(headers))
+    if body_bytes or start not in _WITHOUT_EMPTY_BODY:
+        return b"%bcontent-length: %d\r\n\r\n" % (head, body_bytes)
+    return head + b"\r\n"
+
+
+@lru_cache(_HEADS_REMEMBERED_MAX)
+def _start_of_head(
+    method: bytes | str, target: bytes, host: bytes, headers: tuple[tuple[bytes, bytes], ...]
+) -> tuple[bytes, bytes]:
+    """Return the start of the request line, and the head up to the length: most requests of a channel share it."""
     start = _start_of_request_line(method)
     if _TARGET.fullmatch(target) is None or target[0] != 0x2F:
         raise ValueError("a request target is a path, percent-encoded")
@@ -57,15 +69,13 @@ def encode_head(
     if not own_host:
         lines.insert(1, b"host: " + host)
     lines.append(b"accept-encoding: " + accept_encoding)
-    if body_bytes or start not in _WITHOUT_EMPTY_BODY:
-        lines.append(b"content-length: %d" % body_bytes)
-    breaks = len(lines) + 1
-    lines.append(b"\r\n")
+    breaks = len(lines)
+    lines.append(b"")
     head = b"\r\n".join(lines)
     # Counting sees every CR and LF that is not one of ours, in any value, at the price of three scans in C.
     if head.count(b"\r") != breaks or head.count(b"\n") != breaks or b"\0" in head:
         raise ValueError("a header value holds CR, LF or NUL")
-    return head
+    return start, head
 
 
 @lru_cache(_NAMES_REMEMBERED_MAX)
