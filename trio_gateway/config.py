@@ -81,11 +81,27 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     format: Literal["auto", "text", "json", "off"] = "auto"
 
 
+class FetchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Media that a client names by URL and a target wants as bytes: fetched where `enabled`, refused otherwise.
+
+    `max_bytes` is for each, `total_bytes` and `total_s` for all of one request together. Public addresses only.
+    """
+
+    enabled: bool = False
+    max_bytes: Annotated[int, msgspec.Meta(ge=1)] = 20 * 1024 * 1024
+    total_bytes: Annotated[int, msgspec.Meta(ge=1)] = 50 * 1024 * 1024
+    urls_max: Annotated[int, msgspec.Meta(ge=1)] = 20
+    redirects_max: Annotated[int, msgspec.Meta(ge=0, le=20)] = 3
+    connect_s: Seconds = 5.0
+    total_s: Seconds = 20.0
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     server: ServerConfig = ServerConfig()
     auth: AuthConfig = AuthConfig()
     timeouts: Timeouts = Timeouts()
     log: LogConfig = LogConfig()
+    fetch: FetchConfig = FetchConfig()
     breaker: BreakerConfig = BreakerConfig()
     channels: dict[str, ChannelConfig] = {}
     routes: list[RouteConfig] = []

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 import trio
+
+from trio_gateway.config import FetchConfig
+from trio_gateway.transport.fetch import Fetcher
 
 Houses = Callable[..., AbstractAsyncContextManager[Any]]
 PROVIDERS = {"openai": "gpt-test", "anthropic": "claude-test", "ollama": "llama-test", "gemini": "gemini-test"}
@@ -579,3 +584,83 @@ async def test_embeddings_are_served_to_ollamas_clients(house: Houses, provider:
         assert len(reply.json()["embeddings"]) == 2
         refused = await running.post("/api/embed", {"model": "claude-test", "input": "one"})
         assert (refused.status, "serves no embeddings" in refused.json()["error"]) == (400, True)
+
+
+# ------------------------------------------------------------------------------------------ remote media
+
+PIXEL = b"\x89PNG\r\n\x1a\n and the rest"
+
+
+def asking_with_image(url: str, model: str) -> dict[str, Any]:
+    image = {"type": "image_url", "image_url": {"url": url}}
+    return {"model": model, "messages": [{"role": "user", "content": [{"type": "text", "text": "What?"}, image]}]}
+
+
+async def serve_image(stream: trio.SocketStream) -> None:
+    async with stream:
+        await stream.receive_some()
+        await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(PIXEL), PIXEL))
+        await stream.receive_some()
+
+
+async def test_remote_images_are_not_fetched_unless_the_operator_allows_it(house: Houses) -> None:
+    async with house() as running:
+        body = asking_with_image("http://127.0.0.1:1/x.png", "llama-test")
+        reply = await running.post("/v1/chat/completions", body)
+        assert reply.status == 400
+        assert running.simulator.observer.requests == []
+
+
+async def test_even_then_nothing_of_this_network_is_fetched(house: Houses) -> None:
+    async with house(fetch={"enabled": True}) as running:
+        for host in ("127.0.0.1", "localhost", "[::1]", "169.254.169.254"):
+            reply = await running.post("/v1/chat/completions", asking_with_image(f"http://{host}/x", "llama-test"))
+            assert (reply.status, reply.json()["error"]["code"]) == (400, "media_not_fetched")
+            assert "no public address" in reply.json()["error"]["message"]
+        assert running.simulator.observer.requests == []
+
+
+@pytest.mark.parametrize("provider", ["ollama", "gemini"])
+async def test_a_remote_image_reaches_a_provider_that_wants_bytes(house: Houses, provider: str) -> None:
+    async with house(simulator={"strict": False}) as running, trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, serve_image, 0, host="127.0.0.1"))
+        port = listeners[0].socket.getsockname()[1]
+        running.gateway.fetcher = Fetcher(FetchConfig(enabled=True), is_public=lambda address: True)
+        url = f"http://127.0.0.1:{port}/x.png"
+        reply = await running.post("/v1/chat/completions", asking_with_image(url, PROVIDERS[provider]))
+        assert reply.status == 200, reply.body
+        sent = only(running.simulator.observer.requests).body
+        assert b64encode(PIXEL).decode() in sent
+        assert url not in sent
+        nursery.cancel_scope.cancel(reason="the test is over")
+
+
+async def test_a_provider_that_fetches_by_itself_is_given_the_url(house: Houses) -> None:
+    async with house(fetch={"enabled": True}, simulator={"strict": False}) as running:
+        url = "https://pictures.example/x.png"
+        reply = await running.post("/v1/chat/completions", asking_with_image(url, "claude-test"))
+        assert reply.status == 200, reply.body
+        assert url in only(running.simulator.observer.requests).body
+
+
+async def test_a_client_that_leaves_ends_the_fetching_too(house: Houses) -> None:
+    asked, left = trio.Event(), trio.Event()
+
+    async def never(stream: trio.SocketStream) -> None:
+        async with stream:
+            await stream.receive_some()
+            asked.set()
+            await stream.receive_some()
+            left.set()
+
+    async with house() as running, trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, never, 0, host="127.0.0.1"))
+        port = listeners[0].socket.getsockname()[1]
+        running.gateway.fetcher = Fetcher(FetchConfig(enabled=True), is_public=lambda address: True)
+        client = await running.connect()
+        await client.send("POST", "/v1/chat/completions", asking_with_image(f"http://127.0.0.1:{port}/", "llama-test"))
+        with trio.fail_after(5):
+            await asked.wait()
+            await client.close()
+            await left.wait()
+        nursery.cancel_scope.cancel(reason="the test is over")

@@ -17,7 +17,7 @@ import msgspec
 
 from trio_gateway.dialects import ClientSide, client_side, dialect, gemini, passage_chat
 from trio_gateway.dialects.capabilities import Capabilities
-from trio_gateway.dialects.conversation import AnswerContext, Conversation, Losses, Usage
+from trio_gateway.dialects.conversation import AnswerContext, Conversation, Losses, Media, Usage
 from trio_gateway.dialects.embeddings import (
     EmbeddingDialect,
     decode_embedding_answer,
@@ -31,6 +31,7 @@ from trio_gateway.dialects.gemini.passage import ArrayStream
 from trio_gateway.dialects.ollama import loading as ollama_loading
 from trio_gateway.dialects.openai_upstream import needs_responses
 from trio_gateway.dialects.passage import LINE_ENDS, SSE_ENDS, ObservedStream, StreamPassage, TranslatedStream
+from trio_gateway.dialects.remote import Remote, remote_media, with_media
 from trio_gateway.dialects.splice import splice_member
 from trio_gateway.errors import UpstreamError
 
@@ -67,6 +68,13 @@ class Carriage(Protocol):
     usage: Usage | None
     stream_media_type: bytes
 
+    @property
+    def fetched(self) -> dict[str, Media]:
+        """What was fetched for it, by URL. Shared by its copies."""
+
+    def remote_media(self, speaks: str, can: Capabilities) -> list[Remote]:
+        """Return what a target has to be given as bytes, and has not been fetched yet. Raises InvalidRequest."""
+
     def wants_responses(self, chat: Capabilities) -> bool:
         """Say which of OpenAI's two dialects suits the request, for a model that takes `chat` in the older one."""
 
@@ -79,13 +87,15 @@ class ChatCarriage:
     """A conversation: a request for one answer of a model, plain or streamed."""
 
     __slots__ = ("_context", "_conversation", "_envelope", "_own", "_source", "_source_name", "_target",
-                 "answer_losses", "body", "losses", "model", "same", "stream", "stream_media_type", "told", "usage")  # fmt: skip # noqa: E501 (names)
+                 "answer_losses", "body", "fetched", "losses", "model", "same", "stream", "stream_media_type", "told",
+                 "usage")  # fmt: skip
 
     def __init__(self, source: str, body: bytes, in_url: Envelope | None = None) -> None:
         self._source_name = source
         self._source: ClientSide = client_side(source)
         self._envelope = envelope = in_url or read_envelope(source, body)
         self._conversation: Conversation | None = None
+        self.fetched: dict[str, Media] = {}
         self._own = body
         self.model = envelope.model
         self.stream = envelope.stream
@@ -107,6 +117,12 @@ class ChatCarriage:
                 read = self._source.decode_request(self._own)
             self._conversation = read
         return self._conversation
+
+    def remote_media(self, speaks: str, can: Capabilities) -> list[Remote]:
+        if speaks == self._source_name:
+            return []
+        wanted = remote_media(self.conversation(), speaks, can)
+        return [remote for remote in wanted if remote.url not in self.fetched]
 
     def wants_responses(self, chat: Capabilities) -> bool:
         if self._source_name == "openai_chat":
@@ -132,9 +148,10 @@ class ChatCarriage:
         elif self._source_name in ollama_loading.SOURCES and not self.conversation().turns:
             self.told = ollama_loading.loaded(self._source_name, self.conversation(), load.created)
         else:
-            self.body, self.losses = self._target.encode_request(
-                self.conversation(), load.model, load.capabilities
-            )  # fmt: skip
+            conversation = self.conversation()
+            if self.fetched:
+                conversation = with_media(conversation, self.fetched, load.dialect, load.capabilities)
+            self.body, self.losses = self._target.encode_request(conversation, load.model, load.capabilities)
 
     def _renamed(self, model: str) -> bytes:
         """Return the client's own body, for a target that speaks its dialect."""
@@ -174,8 +191,8 @@ class ChatCarriage:
 class EmbeddingsCarriage:
     """Texts to turn into vectors. Never streamed."""
 
-    __slots__ = ("_own", "_request", "_source", "_target", "answer_losses", "body", "losses", "model", "same",
-                 "stream", "stream_media_type", "told", "usage")  # fmt: skip
+    __slots__ = ("_own", "_request", "_source", "_target", "answer_losses", "body", "fetched", "losses", "model",
+                 "same", "stream", "stream_media_type", "told", "usage")  # fmt: skip
 
     def __init__(self, source: EmbeddingDialect, body: bytes) -> None:
         self._source: EmbeddingDialect = source
@@ -184,11 +201,15 @@ class EmbeddingsCarriage:
         self.stream = False
         self.stream_media_type = b""
         self._own = self.body = body
+        self.fetched: dict[str, Media] = {}
         self.told: bytes | None = None
         self.same = False
         self.losses: Losses = []
         self.answer_losses: Losses = []
         self.usage: Usage | None = None
+
+    def remote_media(self, speaks: str, can: Capabilities) -> list[Remote]:
+        return []
 
     def wants_responses(self, chat: Capabilities) -> bool:
         return False

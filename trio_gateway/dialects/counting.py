@@ -16,6 +16,7 @@ from trio_gateway.dialects.conversation import (
     File,
     Image,
     Losses,
+    Media,
     Part,
     Reasoning,
     Refusal,
@@ -26,6 +27,7 @@ from trio_gateway.dialects.conversation import (
 )
 from trio_gateway.dialects.envelope import Envelope
 from trio_gateway.dialects.passage import StreamPassage
+from trio_gateway.dialects.remote import Remote
 from trio_gateway.dialects.splice import splice_member
 from trio_gateway.dialects.wire import read_request
 from trio_gateway.errors import InvalidRequest, UpstreamError
@@ -58,7 +60,7 @@ _count = msgspec.json.Decoder(_Count)
 class CountCarriage:
     """A Carriage for a request to count. Where the target speaks another dialect, `told` is the answer."""
 
-    __slots__ = ("_decoded", "_source", "answer_losses", "body", "losses", "model", "own", "same", "stream",
+    __slots__ = ("_decoded", "_source", "answer_losses", "body", "fetched", "losses", "model", "own", "same", "stream",
                  "stream_media_type", "told", "usage")  # fmt: skip
 
     def __init__(self, source: str, body: bytes, in_url: Envelope | None) -> None:
@@ -71,7 +73,11 @@ class CountCarriage:
         self.answer_losses: Losses = []
         self.usage: Usage | None = None
         self.told: bytes | None = None
+        self.fetched: dict[str, Media] = {}
         self.same = False
+
+    def remote_media(self, speaks: str, can: Capabilities) -> list[Remote]:
+        return []
 
     def wants_responses(self, chat: Capabilities) -> bool:
         return False

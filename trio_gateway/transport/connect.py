@@ -71,14 +71,18 @@ def tls_context(settings: TransportSettings) -> ssl.SSLContext:
     return context
 
 
-async def connect(origin: Origin, tls: ssl.SSLContext | None, connect_s: float) -> Connection:
+async def connect(
+    origin: Origin, tls: ssl.SSLContext | None, connect_s: float, address: str | None = None
+) -> Connection:
     """Open a connection, over TLS where the origin's scheme asks for it, within `connect_s` seconds in all.
+
+    `address` is where the name was found to be, where that was looked up before.
 
     Raises UpstreamUnreachable. Cancelled, it leaves nothing open.
     """
     with trio.move_on_after(connect_s):
         try:
-            stream = await trio.open_tcp_stream(origin.host, origin.port)
+            stream = await trio.open_tcp_stream(address or origin.host, origin.port)
         except OSError as error:
             raise UpstreamUnreachable(f"cannot connect to {origin.address}: {_reason(error)}") from error
         if origin.scheme == "http":

@@ -1,0 +1,237 @@
+"""Fetching the media that clients name by URL, for targets that want bytes.
+
+A URL is a request that somebody else makes us send: only public addresses are connected to, each redirect's name is
+looked up again, and the connection goes to the very address that was checked. Nothing of the client's, and no
+credential, goes along.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote, urljoin, urlsplit
+
+import trio
+
+from trio_gateway.config import FetchConfig
+from trio_gateway.dialects.conversation import Media
+from trio_gateway.dialects.remote import Remote
+from trio_gateway.errors import ConfigError, GatewayError, InvalidRequest, UpstreamUnreachable
+from trio_gateway.transport.connect import Origin, connect, parse_origin, tls_context
+from trio_gateway.transport.connection import Connection, NothingSent
+from trio_gateway.transport.h1_request import encode_head
+from trio_gateway.transport.settings import TransportSettings
+
+Lookup = Callable[[str, int], Awaitable[list[str]]]
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HEADERS = [(b"accept", b"image/*, application/pdf, audio/*, text/*"), (b"user-agent", b"trio-gateway")]
+_URL_SAFE = "/%:@!$&'()*+,;=~?-._[]"
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
+
+# How the files that targets take begin; a RIFF says what it holds further on.
+_SIGNATURES = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"%PDF-", "application/pdf"),
+    (b"ID3", "audio/mpeg"),
+    (b"\xff\xfb", "audio/mpeg"),
+    (b"OggS", "audio/ogg"),
+    (b"fLaC", "audio/flac"),
+)
+_RIFFS = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
+_UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+
+
+class Fetcher:
+    """Stateless but for its TLS settings. `lookup` and `is_public` are for tests, which have no public addresses."""
+
+    def __init__(
+        self,
+        config: FetchConfig,
+        lookup: Lookup | None = None,
+        is_public: Callable[[str], bool] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._config = config
+        self._lookup = lookup or look_up
+        self._is_public = is_public or is_public_address
+        self._tls = tls or tls_context(TransportSettings())
+
+    async def fetch_all(self, wanted: list[Remote]) -> dict[str, Media]:
+        """Return the media of each URL, as base64.
+
+        One after the other, within `total_s` and `total_bytes` together. Raises InvalidRequest, with the pointer of
+        the part that names what cannot be had. Cancelled, it leaves nothing open.
+        """
+        if len(wanted) > self._config.urls_max:
+            raise _refusal(wanted[-1], f"more than {self._config.urls_max} URLs would have to be fetched")
+        fetched: dict[str, Media] = {}
+        left = self._config.total_bytes
+        remote = wanted[0]
+        with trio.move_on_after(self._config.total_s):
+            for remote in wanted:
+                body, media_type = await self._fetch(remote, min(left, self._config.max_bytes))
+                left -= len(body)
+                fetched[remote.url] = Media("base64", b64encode(body).decode("ascii"), media_type)
+            return fetched
+        raise _refusal(remote, f"it took longer than total_s = {self._config.total_s:g} s")
+
+    async def _fetch(self, remote: Remote, limit_bytes: int) -> tuple[bytes, str]:
+        url = remote.url
+        for _ in range(self._config.redirects_max + 1):
+            connection = await self._open(remote, url)
+            try:
+                location = _location(connection)
+                if location is None:
+                    body = await _read(connection, remote, limit_bytes)
+                    return body, checked_type(remote, body, _header(connection, b"content-type"))
+            except GatewayError as error:
+                raise error if isinstance(error, InvalidRequest) else _refusal(remote, error.message) from error
+            finally:
+                connection.close_nowait()
+            url = urljoin(url, location)
+        raise _refusal(remote, f"it redirects more than {self._config.redirects_max} times")
+
+    async def _open(self, remote: Remote, url: str) -> Connection:
+        """Send the request to an address that was checked, and wait for the head of the response."""
+        origin, target = _parsed(remote, url)
+        try:
+            addresses = await self._lookup(origin.host, origin.port)
+        except OSError as error:
+            raise _refusal(remote, f"the name {origin.host} cannot be looked up") from error
+        # Every one of them: a name that has both kinds of addresses is up to something.
+        if not addresses or not all(map(self._is_public, addresses)):
+            raise _refusal(remote, f"{origin.host} has no public address")
+        head = encode_head(b"GET", target, origin.host_header, _HEADERS, 0)
+        connection = await self._connect(remote, origin, addresses)
+        opened = False
+        try:
+            await connection.request(head, b"")
+            opened = True
+            return connection
+        except (GatewayError, NothingSent) as error:
+            raise _refusal(remote, f"{origin.address} closed the connection without an answer") from error
+        finally:
+            if not opened:
+                connection.close_nowait()
+
+    async def _connect(self, remote: Remote, origin: Origin, addresses: list[str]) -> Connection:
+        """Connect to the first of the addresses that takes us."""
+        for address in addresses[:-1]:
+            try:
+                return await connect(origin, self._tls, self._config.connect_s, address=address)
+            except UpstreamUnreachable:
+                continue
+        try:
+            return await connect(origin, self._tls, self._config.connect_s, address=addresses[-1])
+        except UpstreamUnreachable as error:
+            raise _refusal(remote, error.message) from error
+
+
+def _parsed(remote: Remote, url: str) -> tuple[Origin, bytes]:
+    try:
+        parts = urlsplit(url)
+        origin = parse_origin(f"{parts.scheme}://{parts.netloc}")
+    except (ValueError, ConfigError) as error:
+        raise _refusal(remote, "it is no http(s) URL that can be fetched") from error
+    path = quote(parts.path or "/", safe=_URL_SAFE)
+    return origin, (f"{path}?{quote(parts.query, safe=_URL_SAFE)}" if parts.query else path).encode("ascii")
+
+
+def _location(connection: Connection) -> str | None:
+    """Return where a response says to go instead. None where it is the answer. Raises GatewayError for any other."""
+    status = connection.status
+    if status == 200:
+        return None
+    location = _header(connection, b"location")
+    if status in _REDIRECTS and location:
+        return location
+    raise GatewayError(f"the server answered with the status {status}")
+
+
+async def _read(connection: Connection, remote: Remote, limit_bytes: int) -> bytes:
+    if connection.content_encoding not in (None, b"", b"identity"):
+        raise _refusal(remote, "it comes in a content coding that was not asked for")
+    pieces, size = [], 0
+    while chunk := await connection.receive_some():
+        pieces.append(chunk)
+        size += len(chunk)
+        if size > limit_bytes:
+            raise _refusal(remote, f"it is larger than the {limit_bytes} bytes that are left to fetch")
+    return b"".join(pieces)
+
+
+def checked_type(remote: Remote, body: bytes, told: str | None) -> str:
+    """Return the media type that `body` has, by its first bytes. Raises InvalidRequest where it is declared another.
+
+    `told` is the server's word for it.
+    """
+    found = sniffed(body)
+    if found is None:
+        found = _text_type(body, told) if remote.kind == "file" else None
+    if found is None:
+        raise _refusal(remote, f"what is there is no {remote.kind} of a known kind")
+    if remote.kind in ("image", "audio") and not found.startswith(remote.kind):
+        raise _refusal(remote, f"what is there is {found}, and no {remote.kind}")
+    for declared in (remote.declared, told):
+        plain = (declared or "").partition(";")[0].strip().lower()
+        if plain not in _UNTOLD and plain.partition("/")[0] != found.partition("/")[0]:
+            raise _refusal(remote, f"it is declared to be {plain}, and is {found}")
+    return found
+
+
+def sniffed(body: bytes) -> str | None:
+    """Return the media type of what begins so, None where that is not known."""
+    if body[:4] == b"RIFF":
+        return _RIFFS.get(body[8:12])
+    return next((media_type for start, media_type in _SIGNATURES if body.startswith(start)), None)
+
+
+def _text_type(body: bytes, told: str | None) -> str | None:
+    """Return the text type that the server declares, where the bytes are text."""
+    plain = (told or "").partition(";")[0].strip().lower()
+    if not plain.startswith("text/") or b"\0" in body:
+        return None
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return None
+    return plain
+
+
+def _header(connection: Connection, name: bytes) -> str | None:
+    return next((value.decode("latin-1") for given, value in connection.headers if given == name), None)
+
+
+def _refusal(remote: Remote, why: str) -> InvalidRequest:
+    # The URL may hold a token of its own: it is not quoted.
+    message = f"The media at {remote.at} cannot be fetched: {why}. Send it inline, as base64."
+    return InvalidRequest(message, code="media_not_fetched", pointer=remote.at)
+
+
+async def look_up(host: str, port: int) -> list[str]:
+    """Return the addresses of a name. Raises OSError."""
+    found = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def is_public_address(address: str) -> bool:
+    """Say whether anybody can reach an address: not this machine, its network, or what stands for them in IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False  # with a zone: link-local
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = parsed.ipv4_mapped or parsed.sixtofour
+        if parsed in _NAT64:
+            inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public_address(str(inner))
+        if parsed.teredo is not None:
+            return False
+    return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
