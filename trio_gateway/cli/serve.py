@@ -13,6 +13,7 @@ import msgspec
 import trio
 
 from trio_gateway.app import GatewayApp, as_asgi, build_app
+from trio_gateway.collector import spare_the_collector
 from trio_gateway.config import TOKEN_VARIABLE, Config, load
 from trio_gateway.errors import ConfigError
 from trio_gateway.observe.logs import configure_logging, form_for
@@ -49,6 +50,7 @@ async def _serve_here(config: Config, path: str | None, overrides: dict[str, obj
         app.gateway.draining = True
 
     on_hangup = None if app.reloader is None else app.reloader.reload
+    spare_the_collector()
     return await run_worker(as_asgi(app), config.server, on_drain=on_drain, on_hangup=on_hangup)
 
 
