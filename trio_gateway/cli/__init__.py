@@ -53,6 +53,10 @@ def _run(options: argparse.Namespace) -> int:
             from trio_gateway.cli.simulate import simulate
 
             return simulate(options)
+        case "route":
+            from trio_gateway.cli.route import route
+
+            return route(options)
         case "bench":
             from trio_gateway.cli.bench import bench
 
@@ -91,6 +95,14 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--gap-ms", metavar="X", type=_duration, default=0.0, help="between two events (0)")
 
     simulate.add_argument("--coalesce", action="store_true", help="a stream without gaps leaves in one write")
+
+    route = _command(
+        commands, "route", "show where a model's requests would go", "trio-gateway route --config gateway.toml fast"
+    )
+    route.add_argument("model", metavar="MODEL")
+    route.add_argument("--config", metavar="FILE", required=True)
+    route.add_argument("--url", help="of a running gateway, whose targets' health is shown")
+    route.add_argument("--token", help="for it (TRIO_GATEWAY_TOKEN, or the file's first)")
 
     bench = _command(
         commands,
