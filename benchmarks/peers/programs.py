@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 from loads import TOKEN
-from processes import PYTHON
+from processes import PYTHON, free_port
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trio-gateway-peers"
 INSTALL_S = 300
@@ -114,8 +114,18 @@ def smg(port: int, simulator: int, directory: Path) -> Peer:
     """SGLang's model gateway, from PyPI, in front of one OpenAI-compatible backend."""
     python = _environment("smg")
     options = ["launch", "--backend", "openai", "--worker-urls", f"http://127.0.0.1:{simulator}"]
-    options += ["--host", "127.0.0.1", "--port", str(port), "--api-key", TOKEN, "--log-level", "error"]
-    return Peer([str(python.parent / "smg"), *options], {"OPENAI_API_KEY": "k"})
+    options += [
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--prometheus-port",
+        str(free_port()),
+        "--log-level",
+        "error",
+    ]
+    # It serves the models that the backend lists, which are the simulator's own. Without --api-key it lets anyone in.
+    return Peer([str(python.parent / "smg"), *options], {"OPENAI_API_KEY": "k"}, model="gpt-5-mini")
 
 
 _TENSORZERO = """
