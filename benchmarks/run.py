@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,7 @@ def main() -> int:
     parser.add_argument("--name", default="last", help="what their files are called (%(default)s)")
     options = parser.parse_args()
     raise_descriptors()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped too
     effort = scenarios.QUICK if options.quick else scenarios.FULL
     with tempfile.TemporaryDirectory() as directory, House(Path(directory)) as house, pinned(house.others):
         run = measure(house, effort, peers=options.peers)
