@@ -179,3 +179,28 @@ def test_a_secret_is_neither_pickled_nor_shown() -> None:
     assert KEY not in f"{secret!r} {secret} {secret!s}"
     with pytest.raises(TypeError):
         pickle.dumps(secret)
+
+
+def test_the_problems_of_one_table_do_not_hide_those_of_another(tmp_path: Path) -> None:
+    text = (
+        '[server]\nworker = 2\n[channels.a]\nprovider = "opnai"\n[channels.b]\nprovider = "anthropic"\nbase_url = "x"\n'
+    )
+    told = problems_of(text, tmp_path)
+    assert [line.split(": ")[0] for line in told] == [
+        "server.worker",
+        "channels.a.provider",
+        "channels.b.base_url",
+        "channels.b.api_key",
+    ]
+
+
+@pytest.mark.parametrize("bind", ["nonsense", "127.0.0.1", "::1:80", "127.0.0.1:http", ""])
+def test_a_bind_of_no_known_form_is_told_as_that(bind: str) -> None:
+    with pytest.raises(ConfigError, match=r"^test: server\.bind: must be host:port"):
+        validate({"server": {"bind": bind}}, {}, "test", Path())
+
+
+def test_several_workers_need_a_port_that_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"server\.bind: must name a port"):
+        validate({"server": {"bind": "127.0.0.1:0", "workers": 2}}, {}, "test", Path())
+    validate({"server": {"bind": "127.0.0.1:0", "workers": 1}}, {}, "test", Path())

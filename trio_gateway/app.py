@@ -153,9 +153,11 @@ def as_asgi(app: GatewayApp) -> App:
 
 def from_env() -> GatewayApp:
     """Return the app for the file that TRIO_GATEWAY_CONFIG names, or for the keys in the environment."""
-    from trio_gateway.startup import configuration
+    from trio_gateway.startup import configuration, tell_token
 
-    return build_app(configuration(os.environ.get("TRIO_GATEWAY_CONFIG"), os.environ, sys.stderr))
+    config = configuration(os.environ.get("TRIO_GATEWAY_CONFIG"), os.environ)
+    tell_token(config, sys.stdout)
+    return build_app(config)
 
 
 def _health(app: GatewayApp) -> Callable[[], Awaitable[TrioResponse]]:

@@ -7,6 +7,7 @@ expected a literal, `env:NAME` or `file:PATH` will do.
 from __future__ import annotations
 
 import ipaddress
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ from trio_gateway.server_config import ServerConfig
 
 ProviderName = Literal["openai", "anthropic", "gemini", "ollama", "openai_compatible"]
 Connections = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+
+_BIND = re.compile(r"unix:.+|(?:\[[^\[\]]+\]|[^:\[\]]+):[0-9]{1,5}")
 
 TOKEN_VARIABLE = "TRIO_GATEWAY_TOKEN"  # noqa: S105 (a name, not a token)
 FALLBACK_TOKEN_VARIABLE = "OPENCLAW_GATEWAY_TOKEN"  # noqa: S105 (a name, not a token)
@@ -131,13 +134,12 @@ def load(path: Path, environ: Mapping[str, str], server: Mapping[str, Any] | Non
 def validate(document: dict[str, Any], environ: Mapping[str, str], name: str, base: Path) -> Config:
     """Return the configuration that a decoded document describes. Raises ConfigError."""
     environ = _with_token_fallback(environ)
-    problems = Problems(name, environ, base)
+    problems = Problems(name, environ, base, {ChannelConfig: _check_channel, ServerConfig: _check_server})
     config = read_struct(Config, document, "", problems)
     if isinstance(config, Config):
         config = _with_token_from_environment(config, environ)
-        _check_channels(config, problems)
         check_routes(config.routes, config.channels, problems)
-        _check_server(config, problems)
+        _check_reach(config, problems)
     if problems.lines or not isinstance(config, Config):
         raise ConfigError(problems.lines)
     return config
@@ -204,29 +206,38 @@ def _with_token_from_environment(config: Config, environ: Mapping[str, str]) -> 
     return msgspec.structs.replace(config, auth=auth)
 
 
-def _check_channels(config: Config, problems: Problems) -> None:
-    for name, channel in config.channels.items():
-        at = f"channels.{name}"
-        if not name or "/" in name or name != name.strip():
-            problems.add(at, "a channel's name has no slash and no surrounding space")
-        if channel.provider == "openai_compatible" and channel.base_url is None:
-            problems.add(f"{at}.base_url", "is required for provider openai_compatible, for example https://host/v1")
-        if channel.base_url is not None and not channel.base_url.startswith(("http://", "https://")):
-            problems.add(f"{at}.base_url", "must begin with http:// or https://")
-        if channel.api_key is not None and channel.api_keys:
-            problems.add(f"{at}.api_keys", "goes in the place of api_key: give one of the two")
-        if channel.provider in ("openai", "anthropic", "gemini") and not channel.keys:
-            problems.add(
-                f"{at}.api_key", f"is required for provider {channel.provider}: a literal, env:NAME or file:PATH"
-            )
-        if channel.transport == "native" and (channel.proxy or channel.http2):
-            problems.add(f"{at}.transport", 'must be "httpx" for a proxy or HTTP/2')
-        if (channel.client_cert is None) != (channel.client_key is None):
-            problems.add(f"{at}.client_cert", "client_cert and client_key go together")
+def _check_channel(channel: ChannelConfig, at: str, problems: Problems) -> None:
+    name = at.removeprefix("channels.")
+    if not name or "/" in name or name != name.strip():
+        problems.add(at, "a channel's name has no slash and no surrounding space")
+    if channel.provider == "openai_compatible" and channel.base_url is None:
+        problems.add(f"{at}.base_url", "is required for provider openai_compatible, for example https://host/v1")
+    if channel.base_url is not None and not channel.base_url.startswith(("http://", "https://")):
+        problems.add(f"{at}.base_url", "must begin with http:// or https://")
+    if channel.api_key is not None and channel.api_keys:
+        problems.add(f"{at}.api_keys", "goes in the place of api_key: give one of the two")
+    if channel.provider in ("openai", "anthropic", "gemini") and not channel.keys:
+        problems.add(f"{at}.api_key", f"is required for provider {channel.provider}: a literal, env:NAME or file:PATH")
+    if channel.transport == "native" and (channel.proxy or channel.http2):
+        problems.add(f"{at}.transport", 'must be "httpx" for a proxy or HTTP/2')
+    if (channel.client_cert is None) != (channel.client_key is None):
+        problems.add(f"{at}.client_cert", "client_cert and client_key go together")
 
 
-def _check_server(config: Config, problems: Problems) -> None:
-    binds = [config.server.bind] if isinstance(config.server.bind, str) else config.server.bind
+def _check_server(server: ServerConfig, at: str, problems: Problems) -> None:
+    for bind in _binds(server):
+        if not _BIND.fullmatch(bind):
+            problems.add(f"{at}.bind", "must be host:port, [v6-address]:port or unix:/path")
+        elif server.workers > 1 and bind.endswith(":0"):
+            problems.add(f"{at}.bind", "must name a port for several workers: each would take a free one of its own")
+
+
+def _binds(server: ServerConfig) -> list[str]:
+    return [server.bind] if isinstance(server.bind, str) else server.bind
+
+
+def _check_reach(config: Config, problems: Problems) -> None:
+    binds = [bind for bind in _binds(config.server) if _BIND.fullmatch(bind)]
     if not config.auth.tokens and not all(map(is_loopback, binds)):
         problems.add(
             "server.bind",

@@ -5,22 +5,31 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 
 from trio_gateway.secrets import Secret, UnresolvedSecret, resolve
 
+# Called with a struct, its key path, and the Problems to add to.
+Check: TypeAlias = Callable[[Any, str, "Problems"], None]
+
 
 class Problems:
-    """What is wrong with one document, and what reading it needs."""
+    """What is wrong with one document, and what reading it needs.
 
-    def __init__(self, name: str, environ: Mapping[str, str], base: Path) -> None:
+    `checks` look for problems between the fields of a struct: by its type, called with each that could be read.
+    """
+
+    def __init__(
+        self, name: str, environ: Mapping[str, str], base: Path, checks: Mapping[type, Check] | None = None
+    ) -> None:
         self.name = name
         self.environ = environ
         self.base = base
+        self.checks = checks or {}
         self.lines: list[str] = []
 
     def add(self, at: str, problem: str) -> None:
@@ -47,7 +56,10 @@ def read_struct(shape: type[msgspec.Struct], value: object, at: str, problems: P
         problems.add(_join(at, name), f"is required: {describe(types_[name])}")
     if INVALID in read.values() or required - read.keys():
         return INVALID
-    return shape(**read)
+    struct = shape(**read)
+    if (check := problems.checks.get(shape)) is not None:
+        check(struct, at, problems)
+    return struct
 
 
 def _read(shape: Any, value: object, at: str, problems: Problems) -> object:

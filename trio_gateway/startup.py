@@ -23,38 +23,54 @@ OLLAMA_PORT = 11434
 OLLAMA_ASK_S = 0.5  # a local server that is there answers in milliseconds
 
 
-def configuration(
-    path: str | None, environ: Mapping[str, str], tell: TextIO, server: Mapping[str, Any] | None = None
-) -> Config:
+def configuration(path: str | None, environ: Mapping[str, str], server: Mapping[str, Any] | None = None) -> Config:
     """Return the configuration in `path`, or the environment's where there is no file, with a token.
 
-    `server` holds keys of the [server] table that go before the file's. Where no token is configured one is made,
-    and told once, on `tell`. Raises ConfigError, also where there is no channel at all.
+    `server` holds keys of the [server] table that go before the file's. Where no token is configured one is made:
+    say so with `tell_token`. Raises ConfigError, also where there is no channel at all.
     """
     if path is not None:
         config = load(Path(path), environ, server)
     else:
         ollama = ollama_base_url(environ)
         config = environment_config(environ, ollama_models(ollama), server, ollama)
-    if not config.channels:
-        where = f"{path}: channels: is empty; add a [channels.NAME] table" if path else (
-            "There is no channel: set OPENAI_API_KEY or ANTHROPIC_API_KEY, start Ollama on 127.0.0.1:11434 "
-            f"(or where {OLLAMA_VARIABLE} says), or name a file with --config"
-        )  # fmt: skip
-        raise ConfigError([where])
-    return config if config.auth.tokens else _with_new_token(config, tell)
+    require_channels(config, path)
+    return config if config.auth.tokens else _with_new_token(config)
 
 
-def _with_new_token(config: Config, tell: TextIO) -> Config:
-    token = "tg-" + secrets.token_urlsafe(24)
-    print(
-        f"No token is configured, so this one was made for this run: {token}\n"
-        f"To keep it, set {TOKEN_VARIABLE} in the environment, or auth.tokens in the configuration.",
-        file=tell,
-        flush=True,
+def require_channels(config: Config, path: str | None) -> None:
+    """Raise ConfigError where there is nothing to serve."""
+    if config.channels:
+        return
+    if path is not None:
+        raise ConfigError([f"{path}: channels: is empty; add a [channels.NAME] table"])
+    problem = (
+        "There is no channel: set OPENAI_API_KEY or ANTHROPIC_API_KEY, start Ollama on 127.0.0.1:11434 "
+        f"(or where {OLLAMA_VARIABLE} says), or name a file with --config"
     )
-    auth = msgspec.structs.replace(config.auth, tokens=[Secret(token, MADE_AT_START)])
-    return msgspec.structs.replace(config, auth=auth)
+    raise ConfigError([problem])
+
+
+def _with_new_token(config: Config) -> Config:
+    token = Secret("tg-" + secrets.token_urlsafe(24), MADE_AT_START)
+    return msgspec.structs.replace(config, auth=msgspec.structs.replace(config.auth, tokens=[token]))
+
+
+def made_token(config: Config) -> Secret | None:
+    """Return the token that was made because none was configured."""
+    return next((token for token in config.auth.tokens if token.reference == MADE_AT_START), None)
+
+
+def tell_token(config: Config, to: TextIO) -> None:
+    """Print the token, if it was made at start: that is the only time it is shown."""
+    token = made_token(config)
+    if token is not None:
+        print(
+            f"No token is configured, so this one was made for this run: {token.reveal()}\n"
+            f"To keep it, set {TOKEN_VARIABLE} in the environment, or auth.tokens in the configuration.",
+            file=to,
+            flush=True,
+        )
 
 
 def ollama_base_url(environ: Mapping[str, str]) -> str:

@@ -20,17 +20,17 @@ from trio_gateway.observe.logs import configure_logging, form_for
 from trio_gateway.reload import Reloader
 from trio_gateway.server.supervisor import WorkerCommand, WorkerFailed, supervise
 from trio_gateway.server.worker import LINK, run_worker
-from trio_gateway.startup import MADE_AT_START, configuration
+from trio_gateway.startup import configuration, made_token, require_channels, tell_token
 
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until a signal; return the exit status. Raises ConfigError."""
-    config = configuration(options.config, os.environ, sys.stderr, _overrides(options))
+    config = configuration(options.config, os.environ, _overrides(options))
     configure_logging(form_for(config.log.format, sys.stderr))
     if config.server.workers == 1 or LINK in os.environ:
         return run(_serve_here, config, options.config, _overrides(options))
     try:
-        return run(supervise, _worker_command(options, config))
+        return run(partial(supervise, _worker_command(options, config), task_status=Told(config)))
     except WorkerFailed as error:
         print(error.message, file=sys.stderr)
         return error.exit_status
@@ -51,14 +51,28 @@ async def _serve_here(config: Config, path: str | None, overrides: dict[str, obj
 
     on_hangup = None if app.reloader is None else app.reloader.reload
     spare_the_collector()
-    return await run_worker(as_asgi(app), config.server, on_drain=on_drain, on_hangup=on_hangup)
+    return await run_worker(
+        as_asgi(app), config.server, on_drain=on_drain, on_hangup=on_hangup, task_status=Told(config)
+    )
+
+
+class Told(trio.TaskStatus[object]):
+    """Tells a token that was made at start, once the gateway serves: not to one whose port was taken.
+
+    On stdout, since stderr is the log.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def started(self, value: object = None) -> None:
+        tell_token(self._config, sys.stdout)
 
 
 def _read_again(app: GatewayApp, path: Path, overrides: dict[str, object]) -> Config:
     """Return the file's configuration, with the tokens as they are where it gives none. Raises ConfigError."""
     config = load(path, os.environ, overrides)
-    if not config.channels:
-        raise ConfigError([f"{path}: channels: is empty; add a [channels.NAME] table"])
+    require_channels(config, str(path))
     if config.auth.tokens:
         return config
     auth = msgspec.structs.replace(config.auth, tokens=app.gateway.config.auth.tokens)
@@ -72,8 +86,8 @@ def _worker_command(options: argparse.Namespace, config: Config) -> WorkerComman
         if (value := getattr(options, name)) is not None:
             argv += [f"--{name}", value]
     env = dict(os.environ)
-    if config.auth.tokens[0].reference == MADE_AT_START:
-        env[TOKEN_VARIABLE] = config.auth.tokens[0].reveal()  # one token for all workers
+    if (made := made_token(config)) is not None:
+        env[TOKEN_VARIABLE] = made.reveal()  # one token for all workers
     binds = [config.server.bind] if isinstance(config.server.bind, str) else config.server.bind
     return WorkerCommand(
         argv=argv,
