@@ -27,14 +27,22 @@ def simulate(options: argparse.Namespace) -> int:
     )
     try:
         run(config, _tell)
-    except OSError as error:
-        raise ConfigError([f"--bind: cannot listen on {options.bind}: {error.strerror}"]) from error
     except BaseExceptionGroup as group:
-        _, rest = group.split(KeyboardInterrupt)
-        if rest is not None:
+        _, failed = group.split(KeyboardInterrupt)
+        if failed is None:
+            print()
+            return 0
+        if (error := _only_os_error(failed)) is None:
             raise
-        print()
+        raise ConfigError([f"--bind: cannot listen on {options.bind}: {error.strerror or error}"]) from error
     return 0
+
+
+def _only_os_error(error: BaseException) -> OSError | None:
+    """Return the OSError that nurseries have wrapped on its way up, None for anything else."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, OSError) else None
 
 
 def _tell(simulator: Simulator) -> None:
