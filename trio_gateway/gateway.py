@@ -22,9 +22,10 @@ from trio_gateway.routing.channel import Channel
 from trio_gateway.routing.router import Router
 from trio_gateway.routing.routes import Routes
 from trio_gateway.routing.table import RoutingTable
-from trio_gateway.transport.fetch import Fetcher
 from trio_gateway.routing.targets import Targets
+from trio_gateway.transport.fetch import Fetcher
 
+_EXPIRE_EVERY_S = 5.0
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
 
 
@@ -48,6 +49,7 @@ class Gateway:
         self.patience = Patience(config.timeouts.keep_alive_s)
         self.draining = False
         self._discovering = trio.CancelScope()
+        self._expiring = trio.CancelScope()
         self._ids = RequestIds()
 
     def admit(self, headers: Mapping[bytes, bytes], address: str | None, query: bytes = b"") -> None:
@@ -78,6 +80,15 @@ class Gateway:
         self.router.flights.nursery = nursery
         if any(channel.config.discover for channel in self.channels.values()):
             nursery.start_soon(self._discover)
+        nursery.start_soon(self._expire_idle)
+
+    async def _expire_idle(self) -> None:
+        """Close what upstreams at rest have kept for too long: those at work see to it themselves."""
+        with self._expiring:
+            while True:
+                await trio.sleep(_EXPIRE_EVERY_S)
+                for channel in self.channels.values():
+                    channel.upstream.expire()
 
     async def _discover(self) -> None:
         with self._discovering:
@@ -95,5 +106,6 @@ class Gateway:
     async def aclose(self) -> None:
         """Close what is idle; exchanges that still run finish, and close what is theirs."""
         self._discovering.cancel(reason="the gateway is closed")
+        self._expiring.cancel(reason="the gateway is closed")
         for channel in self.channels.values():
             await channel.upstream.aclose()
