@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from lawbook import every_pair, law
@@ -16,7 +17,10 @@ from trio_gateway.errors import InvalidRequest
 @law
 @given(st.data())
 def test_r04_no_silent_loss(source: str, target: str, data: st.DataObject) -> None:
-    body = data.draw(rich_requests(source))
+    check(source, target, data.draw(rich_requests(source)))
+
+
+def check(source: str, target: str, body: bytes) -> None:
     try:
         there = carry(body, source, target)
         stream = there.conversation.stream
@@ -29,3 +33,36 @@ def test_r04_no_silent_loss(source: str, target: str, data: st.DataObject) -> No
     before, after = request_atoms(there.conversation), request_atoms(again)
     unsaid = silent(before, after, there.losses, request_atoms(between), back.losses, target)
     assert not unsaid, (unsaid, changed(before, after)[1], there.losses, back.losses)
+
+
+# What the law has found.
+FOUND = [
+    ("ollama", "gemini", b'{"model":"a-model","messages":[{"role":"user","content":"a"}],"think":true}'),
+    ("openai_responses", "ollama", b'{"model":"a-model","input":"a","reasoning":{"summary":"auto"}}'),
+    (
+        "openai_responses",
+        "openai_chat",
+        (
+            b'{"model":"a-model","input":[{"role":"user","content":"a"},{"type":"function_call","call_id":"c","name":"a.b/c",'
+            b'"arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"x"}]}'
+        ),
+    ),
+    (
+        "openai_chat",
+        "openai_responses",
+        (
+            b'{"model":"a-model","messages":[{"role":"user","content":"a"}],'
+            b'"tools":[{"type":"function","function":{"name":"a.b/c"}}]}'
+        ),
+    ),
+    (
+        "anthropic_messages",
+        "gemini",
+        b'{"model":"a-model","max_tokens":99999,"messages":[{"role":"user","content":"a"}],"output_config":{"effort":"max"}}',
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "target", "body"), FOUND)
+def test_r04_holds_for_what_it_has_found(source: str, target: str, body: bytes) -> None:
+    check(source, target, body)

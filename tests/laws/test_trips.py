@@ -90,10 +90,10 @@ def test_r03_a_second_trip_loses_nothing_more(source: str, target: str, data: st
     body = data.draw(rich_requests(source))
     try:
         once, stream = _there_and_back(body, source, target)
-    except InvalidRequest:
+        twice, _ = _there_and_back(once, source, target, stream=stream)
+    except InvalidRequest:  # the second trip's too: of some requests one trip leaves nothing to ask
         assume(False)
         return
-    twice, _ = _there_and_back(once, source, target, stream=stream)
     thrice, _ = _there_and_back(twice, source, target, stream=stream)
     before, after = (request_atoms(read_request(source, seen, stream=stream)) for seen in (twice, thrice))
     assert changed(before, after) == ([], [])
@@ -288,6 +288,7 @@ _THINKING = frozenset({
     "reasoning_effort", "reasoning", "thinking", "output_config", "thinkingConfig", "think", "include",
     "max_tokens", "temperature", "top_p", "top_k", "tool_choice",
 })  # fmt: skip
+_OWN = frozenset({"include"})
 _CONTENT = frozenset({"messages", "input", "contents"})
 
 # The members of a body that may change with a capability. Thinking takes room, and excludes sampling and forced calls.
@@ -319,7 +320,8 @@ def test_r18_less_capability_only_adds_losses(source: str, target: str, data: st
     except InvalidRequest:
         assume(False)
         return
-    if full.body != reduced.body:
+    # That encrypted reasoning comes along is the gateway's own wish.
+    if _without(json.loads(full.body), _OWN) != _without(json.loads(reduced.body), _OWN):
         assert reduced.losses
     assert _without(json.loads(full.body), _AFFECTED[lacking]) == _without(json.loads(reduced.body), _AFFECTED[lacking])
 
