@@ -6,6 +6,7 @@ latency, the state of keys) outlives it in the targets' states.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -100,7 +101,8 @@ def failure(ask: Ask, course: Course | None = None) -> GatewayError:
     """Return the most telling of all errors, with a line for each attempt where there was more than one."""
     skipped = course.skipped if course is not None else []
     errors = [tried.error for tried in ask.tried if tried.error is not None]
-    error = most_telling(errors or [skip for _, skip in skipped])
+    # A copy: the attempt's own error is what the log tells of it, on a line of its own.
+    error = copy.copy(most_telling(errors or [skip for _, skip in skipped]))
     if not errors:
         waits_s = [skip.retry_after_s for _, skip in skipped if skip.retry_after_s is not None]
         error.retry_after_s = min(waits_s, default=None)
