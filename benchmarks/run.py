@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+import msgspec
 import report
 import scenarios
 from house import SAME, House
@@ -34,12 +35,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure the gateway against the simulator.")
     parser.add_argument("--quick", action="store_true", help="less than a minute, and less to rely on")
     parser.add_argument("--peers", action="store_true", help="other gateways too, as far as they can be had")
+    parser.add_argument("--rounds", type=int, help="of each figure (5, quick 1)")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="where the results go (%(default)s)")
     parser.add_argument("--name", default="last", help="what their files are called (%(default)s)")
     options = parser.parse_args()
     raise_descriptors()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped too
     effort = scenarios.QUICK if options.quick else scenarios.FULL
+    if options.rounds:
+        effort = msgspec.structs.replace(effort, rounds=options.rounds)
     with tempfile.TemporaryDirectory() as directory, House(Path(directory)) as house, pinned(house.others):
         run = measure(house, effort, peers=options.peers)
     print(report.as_markdown(run))
@@ -69,13 +73,13 @@ def measure(house: House, effort: Effort, *, peers: bool) -> report.Run:
     time.sleep(2)  # noqa: TID251 (no event loop here)
     memory = report.Memory(idle, under_load, gateway.memory_bytes())
     start_up_s = scenarios.start_up(house, effort)
+    ceiling = scenarios.ceiling(house, effort)
     tell("slow streams")
     slow = slow_streams(house, house.gateway(), effort.streams, effort.streams_hold_s)
-    ceiling = scenarios.ceiling(house, effort)
     found, skipped = [], {}
     if peers:
         tell("peers")
-        found, skipped = measure_peers(house, effort, units_us)
+        found, skipped = measure_peers(house, gateway, effort, units_us)
     return report.Run(
         machine=machine(),
         unit_us=median(units_us),

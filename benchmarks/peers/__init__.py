@@ -14,8 +14,13 @@ from scenarios import Cost, Effort, costs
 from peers.programs import PROGRAMS, Peer, Unavailable
 
 
-def measure_peers(house: House, effort: Effort, units_us: list[float]) -> tuple[list[Cost], dict[str, str]]:
-    """Return what each peer's requests cost, and why others were skipped."""
+BESIDE = "the gateway beside "
+
+
+def measure_peers(
+    house: House, gateway: Server, effort: Effort, units_us: list[float]
+) -> tuple[list[Cost], dict[str, str]]:
+    """Return what each peer's requests cost, with the gateway's in turns beside it, and why others were skipped."""
     found: list[Cost] = []
     skipped: dict[str, str] = {}
     for name, program in PROGRAMS.items():
@@ -26,6 +31,7 @@ def measure_peers(house: House, effort: Effort, units_us: list[float]) -> tuple[
                 _check(server, _ask(peer, stream=False))
                 named = [
                     (f"{name}: plain, same dialect", server, _ask(peer, stream=False), 1),
+                    (f"{BESIDE}{name}: plain, same dialect", gateway, Ask(SAME), 1),
                     (f"{name}: stream, same dialect", server, _ask(peer, stream=True), STREAM_EVENTS),
                 ]
                 found += costs(house, effort, named, units_us)
