@@ -10,7 +10,9 @@ ASYNC_RULES = ASYNC1,ASYNC20,ASYNC21,ASYNC22,ASYNC23,ASYNC24,ASYNC25,ASYNC400,AS
 # 127 would have httpx2: the seam is one package, and moves there when its own transport is worth the change.
 ASYNC_LEFT_OUT = ASYNC114,ASYNC124,ASYNC127,ASYNC128
 
-.PHONY: demo test lint laws bench bench-quick lock clean
+SOAK_SECONDS ?= 600
+
+.PHONY: demo test lint laws bench bench-quick soak lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/trio-gateway demo $(DEMO)
@@ -35,6 +37,10 @@ bench: $(VENV)/.dev
 
 bench-quick: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py --quick $(PEERS)
+
+# Everything at once for ten minutes, then nothing may be left, lost or grown; SOAK_SECONDS=120 makes it two.
+soak: $(VENV)/.dev
+	$(BIN)/python benchmarks/soak.py --seconds $(SOAK_SECONDS)
 
 # Pin what pyproject.toml asks for, for every Python and platform we support.
 lock: $(VENV)/.dev

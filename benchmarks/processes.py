@@ -84,6 +84,13 @@ class Server:
         """Resident memory of the tree; what its processes share is counted once."""
         return sum(_memory_bytes(pid) for pid in self._tree())
 
+    def children(self) -> list[int]:
+        """The processes it has started, and theirs."""
+        return self._tree()[1:]
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         if self._process.poll() is None:
             self._process.terminate()
