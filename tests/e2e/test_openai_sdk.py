@@ -323,7 +323,7 @@ def test_a_client_that_gives_up_has_its_exchange_cancelled(sdk: Sdk, served: Ser
             lambda client: client.chat.completions.create(
                 model=MODELS[provider], messages=messages, extra_headers={"x-request-id": mark}
             ),
-            timeout=0.2,
+            timeout=0.5,  # long enough for the request to have arrived
         )
     (line,) = served.process.stderr.wait_for(f'.*"{mark}".*')
     assert json.loads(line[0])["outcome"] == "cancelled"
