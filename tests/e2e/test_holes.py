@@ -19,7 +19,7 @@ import trio
 import trustme
 from trio.testing import wait_all_tasks_blocked
 
-from trio_gateway.app import GatewayConnection
+from trio_gateway.app import GatewayApp
 from trio_gateway.errors import InvalidRequest
 from trio_gateway.routing.attempt import OpenAnswer
 
@@ -189,21 +189,22 @@ async def test_h6_a_client_that_leaves_as_the_response_starts_leaks_no_upstream(
     house: Houses, monkeypatch: pytest.MonkeyPatch, stream: bool, leaving: str
 ) -> None:
     starting = trio.Event()
-    serve = GatewayConnection.__call__
+    app = GatewayApp.asgi_app
 
-    async def serve_and_stop_at_the_start(self: GatewayConnection, receive: Any, send: Any) -> None:
-        async def send_nothing(message: dict[str, Any]) -> None:
-            assert message["type"] == "http.response.start"
-            starting.set()
-            await trio.sleep_forever()
+    async def send_nothing(message: dict[str, Any]) -> None:
+        assert message["type"] == "http.response.start"
+        starting.set()
+        await trio.sleep_forever()
 
-        await serve(self, receive, send_nothing)
+    def stop_at_the_start(self: GatewayApp, scope: Any, receive: Any, send: Any) -> Any:
+        return app(self, scope, receive, send_nothing if scope["type"] == "http" else send)
 
-    monkeypatch.setattr(GatewayConnection, "__call__", serve_and_stop_at_the_start)
+    monkeypatch.setattr(GatewayApp, "asgi_app", stop_at_the_start)
     async with house(under=UNDER) as running:
         client = await running.connect()
         await ask(client, "chunks=1000 gap_ms=100", stream)
-        await starting.wait()
+        with trio.fail_after(PATIENCE_S):
+            await starting.wait()
         if leaving == "rst":
             client.reset()
         else:
