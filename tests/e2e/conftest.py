@@ -16,6 +16,7 @@ import trio
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio import serve as serve_hypercorn
 
+from tests.e2e.node_clients import node_modules  # noqa: F401 (fixture)
 from tests.e2e.processes import mark, served, simulated  # noqa: F401 (fixtures)
 from trio_gateway.app import GatewayApp, as_asgi, build_app
 from trio_gateway.config import Config, validate

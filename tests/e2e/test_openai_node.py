@@ -1,63 +1,22 @@
-"""The official openai client for Node against a running gateway, for each provider behind it.
-
-`node/driver.mjs` goes through everything once for each provider; the tests look at what came of it.
-"""
+"""The official openai client for Node against a running gateway, for each provider behind it: chat completions."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
-import subprocess
-from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
-from tests.e2e.processes import EMBEDDING_MODELS, MODELS, TOKEN, Served, Simulated, run
+from tests.e2e.node_clients import Talk, needs_node, talk_by
+from tests.e2e.processes import EMBEDDING_MODELS, MODELS, TOKEN, Served, Simulated
 
-HERE = Path(__file__).parent / "node"
-INSTALL_S = 300
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("node") is None or shutil.which("npm") is None, reason="node or npm is not installed"
-)
-
-
-class Talk(msgspec.Struct, frozen=True):
-    """What came of everything, by scenario."""
-
-    provider: str
-    mark: str
-    results: dict[str, Any]
-
-    def __getitem__(self, scenario: str) -> Any:
-        result = self.results[scenario]
-        assert "thrown" not in result, result["thrown"]
-        return result["value"]
-
-
-@pytest.fixture(scope="module")
-def modules() -> None:
-    """Install what the lock file pins, once for each state of it."""
-    lock = (HERE / "package-lock.json").read_bytes()
-    stamp = HERE / "node_modules" / f".installed-{hashlib.sha256(lock).hexdigest()[:16]}"
-    if not stamp.exists():
-        # With the environment as it is: the machine's way to the registry may be in it.
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        installed = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=INSTALL_S, check=False)
-        assert installed.returncode == 0, installed.stderr
-        stamp.touch()
+pytestmark = needs_node
 
 
 @pytest.fixture(scope="module", params=MODELS)
-def talk(modules: None, served: Served, request: pytest.FixtureRequest) -> Talk:
+def talk(node_modules: None, served: Served, request: pytest.FixtureRequest) -> Talk:
     provider = request.param
-    arguments = (f"{served.url}/v1", TOKEN, MODELS[provider], EMBEDDING_MODELS.get(provider, ""), f"node-{provider}")
-    status, out, err = run("node", str(HERE / "driver.mjs"), *arguments)
-    assert status == 0, err
-    return Talk(provider, f"node-{provider}", json.loads(out))
+    models = (MODELS[provider], EMBEDDING_MODELS.get(provider, ""))
+    return talk_by("openai_chat.mjs", provider, f"{served.url}/v1", TOKEN, *models)
 
 
 def test_a_plain_answer(talk: Talk) -> None:

@@ -1,0 +1,132 @@
+"""Anthropic's official client for Node against a running gateway, for each provider behind it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.node_clients import Talk, needs_node, talk_by
+from tests.e2e.processes import MODELS, TOKEN, Served, Simulated
+
+pytestmark = needs_node
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def talk(node_modules: None, served: Served, request: pytest.FixtureRequest) -> Talk:
+    provider = request.param
+    return talk_by("anthropic_messages.mjs", provider, served.url, TOKEN, MODELS[provider])
+
+
+def test_a_plain_answer(talk: Talk) -> None:
+    answer = talk["plain"]
+    (block,) = answer["content"]
+    assert (block["type"], block["text"]) == ("text", 'You said: "Hello, Ünïcode ✓".')
+    assert (answer["role"], answer["stop_reason"]) == ("assistant", "end_turn")
+    assert answer["usage"]["input_tokens"] > 0
+
+
+def test_a_system_prompt_reaches_the_provider(talk: Talk, simulated: Simulated) -> None:
+    (request,) = simulated.seen(f"{talk.mark}-system")
+    assert request.provider == talk.provider
+
+
+def test_a_stream_says_the_same_and_tells_its_usage(talk: Talk) -> None:
+    events = talk["streamed"]
+    said = [event["delta"]["text"] for event in events if event["type"] == "content_block_delta"]
+    assert "".join(said) == 'You said: "Hello, Ünïcode ✓".'
+    assert len(said) == 5
+    start, *_, end, stop = events
+    assert (start["type"], end["type"], stop["type"]) == ("message_start", "message_delta", "message_stop")
+    assert end["delta"]["stop_reason"] == "end_turn"
+    assert {**start["message"]["usage"], **end["usage"]}.items() >= {"input_tokens": 11, "output_tokens": 7}.items()
+
+
+def test_the_clients_own_stream_tells_each_piece(talk: Talk) -> None:
+    assert talk["helper"]["heard"] == talk["helper"]["final"] == 'You said: "Hello".'
+
+
+@pytest.mark.parametrize("scenario", ["tools", "tools_streamed"])
+def test_tool_calls_and_their_results_go_round(talk: Talk, scenario: str) -> None:
+    calls = talk[scenario]["calls"]
+    assert [call["input"] for call in calls] == [{"city": "Paris"}, {"city": "Rome"}]
+    assert len({call["id"] for call in calls}) == 2
+    assert talk[scenario]["stopped"] == ["tool_use", "end_turn"]
+    assert "25 degrees" in talk[scenario]["after"]
+
+
+def test_the_clients_own_runner_answers_the_calls(talk: Talk) -> None:
+    assert "25 degrees in Rome" in talk["tool_runner"]
+
+
+def test_a_structured_answer_fits_its_schema(talk: Talk) -> None:
+    assert talk["structured"] == {"city": "example", "degrees": 1}
+
+
+def test_an_image_arrives_byte_for_byte(talk: Talk, simulated: Simulated) -> None:
+    (request,) = simulated.seen(f"{talk.mark}-image")
+    assert request.provider == talk.provider
+    assert talk["image"] in request.body
+
+
+def test_tokens_are_counted(talk: Talk) -> None:
+    assert talk["counted"]["input_tokens"] > 0
+
+
+def test_models_are_listed_and_told_one_by_one(talk: Talk) -> None:
+    assert set(MODELS.values()) <= set(talk["models"]["listed"])
+    assert (talk["models"]["one"]["type"], talk["models"]["one"]["id"]) == ("model", MODELS[talk.provider])
+
+
+@pytest.mark.parametrize("how", ["", " streamed"], ids=["plain", "streamed"])
+@pytest.mark.parametrize(
+    ("status", "kind", "type_"),
+    [
+        (400, "BadRequestError", "invalid_request_error"),
+        (401, "AuthenticationError", "authentication_error"),
+        (403, "PermissionDeniedError", "permission_error"),
+        (404, "NotFoundError", "not_found_error"),
+        (429, "RateLimitError", "rate_limit_error"),
+        (500, "InternalServerError", "api_error"),
+    ],
+)
+def test_a_providers_error_is_the_clients_own(talk: Talk, status: int, kind: str, type_: str, how: str) -> None:
+    error = talk["errors"][f"{status}{how}"]
+    assert (error["kind"], error["status"], error["type"]) == (kind, status, type_)
+
+
+def test_an_overloaded_provider_is_the_clients_own_error_too(talk: Talk) -> None:
+    error = talk["overloaded"]
+    assert (error["kind"], error["status"], error["type"]) == ("OverloadedError", 529, "overloaded_error")
+
+
+def test_a_bad_body_names_the_field(talk: Talk) -> None:
+    assert talk["bad_body"]["kind"] == "BadRequestError"
+    # Anthropic's own words pass through; ours point to the field as a JSON pointer does.
+    named = "messages.0.content" if talk.provider == "anthropic" else "/messages/0/content"
+    assert named in talk["bad_body"]["message"]
+
+
+def test_a_wrong_token_and_an_unknown_model_have_their_classes(talk: Talk) -> None:
+    assert (talk["wrong_token"]["kind"], talk["wrong_token"]["status"]) == ("AuthenticationError", 401)
+    assert (talk["unknown_model"]["kind"], talk["unknown_model"]["status"]) == ("NotFoundError", 404)
+    assert "claude-maxi" in talk["unknown_model"]["message"]
+
+
+def test_a_stream_that_breaks_raises(talk: Talk) -> None:
+    assert (talk["broken_stream"]["kind"], talk["broken_stream"]["type"]) == ("APIError", "api_error")
+
+
+def test_a_rate_limited_client_tries_again(talk: Talk, simulated: Simulated) -> None:
+    assert talk["limited"]["kind"] == "RateLimitError"
+    assert len(simulated.seen(f"{talk.mark}-limited")) == 2
+
+
+@pytest.mark.parametrize("how", ["timeout", "abort"])
+def test_a_client_that_leaves_has_its_exchange_cancelled(talk: Talk, served: Served, how: str) -> None:
+    if how == "timeout":
+        assert talk["timeout"]["kind"] == "APIConnectionTimeoutError"
+    else:
+        assert talk["abort"] == 3
+    (line,) = served.process.stderr.wait_for(f'.*"{talk.mark}-{how}".*')
+    assert json.loads(line[0])["outcome"] == "cancelled"
