@@ -91,7 +91,7 @@ const scenarios = {
   broken_stream: async () => failure(collected(await chat("a b c d [sim: chunks=4 fail=cut@2]", { stream: true }))),
   limited: () => failure(chat(`${mark}-limited [sim: status=429 retry_after=1]`, {}, { maxRetries: 1 })),
   timeout: () =>
-    failure(chat("Hi [sim: silence=headers]", {}, { timeout: 200, headers: { "x-request-id": `${mark}-timeout` } })),
+    failure(chat("Hi [sim: silence=headers]", {}, { timeout: 500, headers: { "x-request-id": `${mark}-timeout` } })),
   abort: async () => {
     const options = { headers: { "x-request-id": `${mark}-abort` } };
     return leftAfter(3, await chat("Hi [sim: chunks=1000 gap_ms=20]", { stream: true }, options));

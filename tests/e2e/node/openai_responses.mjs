@@ -63,7 +63,7 @@ const scenarios = {
   },
   limited: () => failure(respond(`${mark}-limited [sim: status=429 retry_after=0]`, {}, { maxRetries: 1 })),
   timeout: () =>
-    failure(respond("Hi [sim: silence=headers]", {}, { timeout: 200, headers: { "x-request-id": `${mark}-timeout` } })),
+    failure(respond("Hi [sim: silence=headers]", {}, { timeout: 500, headers: { "x-request-id": `${mark}-timeout` } })),
   abort: async () => {
     const options = { headers: { "x-request-id": `${mark}-abort` } };
     return leftAfter(3, await respond("Hi [sim: chunks=1000 gap_ms=20]", { stream: true }, options));
