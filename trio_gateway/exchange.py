@@ -114,9 +114,9 @@ class Exchange:
             return answer
         except BaseException as error:
             if answer is not None:
-                await answer.aclose()
+                await answer.aclose()  # noqa: ASYNC102 (closes at once; where it waits, it has its own shield)
             if waiting.begun and isinstance(error, GatewayError):
-                await waiting.stop()
+                await waiting.stop()  # noqa: ASYNC102 (not on a cancellation: the error is the gateway's own)
             raise
         finally:
             patience.leave(waiting)

@@ -31,7 +31,7 @@ class Waiting:
     async def keep_alive(self, every_s: float) -> None:
         """Send comments until `stop` or `abandon`."""
         with self._scope:
-            while await self._send_one():
+            while await self._send_one():  # noqa: ASYNC110 (a comment is due every so often, and for no other reason)
                 await trio.sleep(every_s)
 
     async def _send_one(self) -> bool:

@@ -13,7 +13,6 @@ from scenarios import Cost, Effort, costs
 
 from peers.programs import PROGRAMS, Peer, Unavailable
 
-
 BESIDE = "the gateway beside "
 
 

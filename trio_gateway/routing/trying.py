@@ -113,7 +113,7 @@ async def _ask_with_keys(
     """Ask with the key whose turn it is, and with the next one where the provider does not take it."""
     keys = state.keys
     rounds = len(keys)
-    while True:
+    while True:  # noqa: ASYNC913 (each round asks a provider, or raises)
         now_s = trio.current_time()
         key = keys.pick(now_s)
         rounds -= 1

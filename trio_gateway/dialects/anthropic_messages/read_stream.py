@@ -182,7 +182,9 @@ class AnswerDecoder:
             self._stop = read_stop(delta.stop_reason, sequence, delta.stop_details, self._has_call, self.losses)
 
     def _on_message_stop(self, event: wire_shapes.StreamEvent, events: list[AnswerEvent]) -> None:
-        self._begin(events)
+        if not self._started:
+            self._fail(fail_broken("The provider's stream ended before it began."), events)
+            return
         for index in list(self._blocks):
             self._close(index, events)
         if self._usage is not None:
