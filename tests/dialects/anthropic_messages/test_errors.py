@@ -48,7 +48,7 @@ def test_an_error_keeps_its_status_and_gets_its_kind(error: GatewayError, status
 def test_an_error_tells_its_code_pointer_and_the_providers_request_id() -> None:
     body = json.loads(encode_error(InvalidRequest("m", code="invalid_value", pointer="/a"))[1])
     assert body["error"]["error_code"] == "invalid_value"
-    assert body["error"]["details"] == {"pointer": "/a"}
+    assert body["error"]["details"] == {"error_code": "invalid_value", "pointer": "/a"}
     assert json.loads(encode_error(UpstreamError("m", request_id="req_1"))[1])["request_id"] == "req_1"
 
 

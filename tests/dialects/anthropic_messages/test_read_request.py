@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trio_gateway.dialects.anthropic_messages import decode_request
+from trio_gateway.dialects.anthropic_messages import decode_request, encode_error
 from trio_gateway.dialects.conversation import (
     CacheMark,
     Conversation,
@@ -387,3 +387,11 @@ def test_any_json_is_read_or_refused(fields: dict[str, object], blocks: list[obj
 def test_unknown_members_are_all_listed_wherever_they_are(extra: dict[str, int]) -> None:
     found = read(messages=[{"role": "user", "content": [{"type": "text", "text": "a"} | extra]} | extra], **extra)
     assert len(found.unread) == 3 * len(extra)
+
+
+def test_a_thread_is_refused_since_its_history_is_nowhere_else() -> None:
+    body = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"And?"}],"thread":{"id":"thread_1"}}'
+    with pytest.raises(InvalidRequest) as caught:
+        decode_request(body)
+    assert (caught.value.code, caught.value.pointer) == ("thread_unsupported_request", "/thread")
+    assert b'"error_code":"thread_unsupported_request"' in encode_error(caught.value)[1]

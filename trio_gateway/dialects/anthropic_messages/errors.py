@@ -62,10 +62,12 @@ def encode_stream_error(error: GatewayError) -> bytes:
 
 def _response(error: GatewayError) -> wire_shapes.ErrorResponse:
     body = wire_shapes.ErrorBody(_kind(error), error.message)
+    # Clients look for the code in the details, documents show it beside them.
+    details = {"error_code": error.code, "pointer": error.pointer}
     if error.code is not None:
         body.error_code = error.code
-    if error.pointer is not None:
-        body.details = Raw(_encode({"pointer": error.pointer}))
+    if found := {name: value for name, value in details.items() if value is not None}:
+        body.details = Raw(_encode(found))
     response = wire_shapes.ErrorResponse(body)
     if isinstance(error, UpstreamError) and error.request_id is not None:
         response.request_id = error.request_id

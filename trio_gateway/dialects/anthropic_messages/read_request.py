@@ -65,7 +65,7 @@ _NO_COUNTERPART = "has no counterpart in other formats"
 
 _UNMODELLED = (
     "container", "diagnostics", "inference_geo", "user_profile_id", "billing_policy", "compaction",
-    "context_management", "fallback_credit_token", "fallbacks", "mcp_servers", "output_format", "prefill", "thread",
+    "context_management", "fallback_credit_token", "fallbacks", "mcp_servers", "output_format", "prefill",
 )  # fmt: skip
 
 # Where the fields of a Conversation that have another name there stood in the request. Shared, and never changed.
@@ -111,6 +111,12 @@ def decode_request(body: bytes) -> Conversation:
         pointers=_POINTERS,
         unread=unread,
     )
+    for _ in present(root, ("thread",)):
+        raise InvalidRequest(
+            "A thread is kept by Anthropic alone: for this model, send the whole conversation in messages.",
+            code="thread_unsupported_request",  # what Anthropic's own clients know how to go on without
+            pointer="/thread",
+        )
     for name, _ in present(root, _UNMODELLED):
         unread.append(Loss(f"/{name}", _NO_COUNTERPART))
     if _given(root.speed) not in (None, "standard"):
