@@ -98,13 +98,17 @@ class GatewayApp(QuartTrio):
                 return Exchange(self.gateway, endpoint, scope, receive, send).serve()
         return super().asgi_app(scope, receive, send)
 
-    async def handle_user_exception(self, error: Any) -> Any:
-        """Answer for a view's error. Quart-Trio does so for one of a group, and forgets the others: tell them."""
+    async def handle_user_exception(self, *arguments: Any) -> Any:
+        """Answer for a view's error. Quart-Trio does so for one of a group, and forgets the others: tell them.
+
+        Quart-Trio 0.13 gives a context before the error, 0.12 the error alone.
+        """
+        error = arguments[-1]
         if isinstance(error, BaseExceptionGroup):
             known, bugs = error.split((trio.Cancelled, HTTPException, GatewayError))
             if known is not None and bugs is not None:
                 self.logger.error("A view failed beside an error that has its answer", exc_info=bugs)
-        return await super().handle_user_exception(error)
+        return await super().handle_user_exception(*arguments)
 
 
 def build_app(config: Config, log: ExchangeLog | None = None) -> GatewayApp:
