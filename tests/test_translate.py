@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import trio_gateway
 from trio_gateway import AnswerTranslator, translate_answer, translate_request
 from trio_gateway.dialects import DIALECTS, dialect
-from trio_gateway.dialects.conversation import End, Fail
+from trio_gateway.dialects.events import End, Fail
 from trio_gateway.errors import InvalidRequest, UpstreamBroke, UpstreamError
 
 CHAT = b'{"model": "gpt-5-mini", "messages": [{"role":"user","content":"hi"}], "temperature" : 0.50, "new": 1}'

@@ -23,7 +23,8 @@ import msgspec
 
 from trio_gateway.dialects import DIALECTS, AnswerEncoder, Dialect, dialect
 from trio_gateway.dialects.capabilities import capabilities_for
-from trio_gateway.dialects.conversation import AnswerContext, AnswerEvent, Loss, Losses
+from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses
+from trio_gateway.dialects.events import AnswerEvent
 from trio_gateway.dialects.splice import splice_member
 from trio_gateway.dialects.wire import read_request
 

@@ -6,21 +6,8 @@ import msgspec
 import pytest
 
 from trio_gateway.dialects import ollama_generate
-from trio_gateway.dialects.conversation import (
-    Answer,
-    AnswerContext,
-    Choice,
-    Close,
-    Delta,
-    End,
-    Fail,
-    Finish,
-    Open,
-    Reasoning,
-    Start,
-    Stop,
-    Text,
-)
+from trio_gateway.dialects.conversation import Answer, AnswerContext, Choice, Reasoning, Stop, Text
+from trio_gateway.dialects.events import Close, Delta, End, Fail, Finish, Open, Start
 from trio_gateway.errors import InvalidRequest, UpstreamError
 
 CONTEXT = AnswerContext(id="1", created=5, model="m")

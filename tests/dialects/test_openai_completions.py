@@ -6,21 +6,8 @@ import msgspec
 import pytest
 
 from trio_gateway.dialects import openai_completions
-from trio_gateway.dialects.conversation import (
-    Answer,
-    AnswerContext,
-    Choice,
-    Close,
-    Delta,
-    End,
-    Finish,
-    Loss,
-    Open,
-    Reasoning,
-    Start,
-    Stop,
-    Text,
-)
+from trio_gateway.dialects.conversation import Answer, AnswerContext, Choice, Loss, Reasoning, Stop, Text
+from trio_gateway.dialects.events import Close, Delta, End, Finish, Open, Start
 from trio_gateway.errors import InvalidRequest
 
 CONTEXT = AnswerContext(id="1", created=5, model="m")

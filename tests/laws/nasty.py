@@ -10,7 +10,8 @@ from trips import ANY, carry, decode_stream, encode_stream
 from values import dumps
 
 from trio_gateway.dialects.capabilities import Capabilities
-from trio_gateway.dialects.conversation import Answer, AnswerEvent, fold
+from trio_gateway.dialects.conversation import Answer
+from trio_gateway.dialects.events import AnswerEvent, fold
 
 MODEL = "a-model"
 PNG = "iVBORw0KGgoAAAANSUhEUg=="

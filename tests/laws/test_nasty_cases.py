@@ -38,7 +38,8 @@ from values import dumps
 
 from trio_gateway import translate_request
 from trio_gateway.dialects import DIALECTS
-from trio_gateway.dialects.conversation import End, Fail, Reasoning, ToolCall, Usage
+from trio_gateway.dialects.conversation import Reasoning, ToolCall, Usage
+from trio_gateway.dialects.events import End, Fail
 from trio_gateway.errors import InvalidRequest, UpstreamError
 
 FOREIGN = ("openai_responses", "anthropic_messages", "gemini", "ollama")

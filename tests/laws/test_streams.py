@@ -11,7 +11,7 @@ from lawbook import every_dialect, every_pair, law
 from normal import answer_form
 from trips import CONTEXT, carry_answer, carry_stream, decode_stream, fold_stream, module
 
-from trio_gateway.dialects.conversation import Cite, Close, Delta, End, Fail, Finish, Open, Sign, fold
+from trio_gateway.dialects.events import Cite, Close, Delta, End, Fail, Finish, Open, Sign, fold
 
 
 @every_dialect

@@ -6,14 +6,8 @@ from typing import Any, NamedTuple
 
 from trio_gateway.dialects import Dialect, dialect
 from trio_gateway.dialects.capabilities import Capabilities
-from trio_gateway.dialects.conversation import (
-    Answer,
-    AnswerContext,
-    AnswerEvent,
-    Conversation,
-    Losses,
-    fold,
-)
+from trio_gateway.dialects.conversation import Answer, AnswerContext, Conversation, Losses
+from trio_gateway.dialects.events import AnswerEvent, fold
 
 MODEL = "a-model"
 ANY = Capabilities()

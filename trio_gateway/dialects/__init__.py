@@ -12,13 +12,8 @@ from functools import cache
 from typing import Protocol, cast
 
 from trio_gateway.dialects.capabilities import Capabilities
-from trio_gateway.dialects.conversation import (
-    Answer,
-    AnswerContext,
-    AnswerEvent,
-    Conversation,
-    Losses,
-)
+from trio_gateway.dialects.conversation import Answer, AnswerContext, Conversation, Losses
+from trio_gateway.dialects.events import AnswerEvent
 from trio_gateway.errors import GatewayError, UpstreamError
 
 _MODULES = {

@@ -13,7 +13,8 @@ from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import openai_chat as wire
 from trio_gateway.dialects import openai_chat
-from trio_gateway.dialects.conversation import Answer, AnswerContext, AnswerEvent, Conversation, Loss, Losses
+from trio_gateway.dialects.conversation import Answer, AnswerContext, Conversation, Loss, Losses
+from trio_gateway.dialects.events import AnswerEvent
 from trio_gateway.dialects.openai_chat import MEDIA_TYPE_STREAM, encode_error, encode_stream_error
 from trio_gateway.dialects.wire import BAD_BODY, invalid, read_request
 from trio_gateway.errors import InvalidRequest

@@ -10,18 +10,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from trio_gateway.dialects import AnswerEncoder, ClientSide, Dialect
-from trio_gateway.dialects.conversation import (
-    AnswerContext,
-    AnswerEvent,
-    End,
-    Fail,
-    Losses,
-    Open,
-    Ping,
-    Start,
-    Usage,
-    UsageUpdate,
-)
+from trio_gateway.dialects.conversation import AnswerContext, Losses, Usage
+from trio_gateway.dialects.events import AnswerEvent, End, Fail, Open, Ping, Start, UsageUpdate
 from trio_gateway.errors import UpstreamBroke, UpstreamError
 
 

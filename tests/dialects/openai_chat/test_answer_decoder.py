@@ -9,26 +9,17 @@ from hypothesis import given
 
 from trio_gateway.dialects.conversation import (
     Answer,
-    AnswerEvent,
     Choice,
-    Close,
-    Delta,
-    End,
-    Fail,
-    Finish,
     Loss,
-    Open,
     Reasoning,
     Refusal,
-    Start,
     Stop,
     Text,
     Token,
     ToolCall,
     Usage,
-    UsageUpdate,
-    fold,
 )
+from trio_gateway.dialects.events import AnswerEvent, Close, Delta, End, Fail, Finish, Open, Start, UsageUpdate, fold
 from trio_gateway.dialects.openai_chat import AnswerDecoder, decode_answer
 from trio_gateway.errors import UpstreamBroke
 

@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given
 from openai.types.chat import ChatCompletionChunk
 
-from trio_gateway.dialects.conversation import (
-    Answer,
-    AnswerContext,
+from trio_gateway.dialects.conversation import Answer, AnswerContext, Choice, Stop, Token, Usage
+from trio_gateway.dialects.events import (
     AnswerEvent,
-    Choice,
     Cite,
     Close,
     Delta,
@@ -23,9 +21,6 @@ from trio_gateway.dialects.conversation import (
     Ping,
     Sign,
     Start,
-    Stop,
-    Token,
-    Usage,
     UsageUpdate,
     fold,
 )

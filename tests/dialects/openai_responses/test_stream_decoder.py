@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from trio_gateway.dialects.conversation import (
+from trio_gateway.dialects.conversation import Reasoning, Stop, Text, Token, ToolCall, Usage
+from trio_gateway.dialects.events import (
     AnswerEvent,
     Cite,
     Close,
@@ -19,14 +20,8 @@ from trio_gateway.dialects.conversation import (
     Finish,
     LogprobsDelta,
     Open,
-    Reasoning,
     Sign,
     Start,
-    Stop,
-    Text,
-    Token,
-    ToolCall,
-    Usage,
     UsageUpdate,
     fold,
 )

@@ -14,6 +14,17 @@ from msgspec import Raw
 
 from trio_gateway.dialects.conversation import (
     AnswerContext,
+    Opaque,
+    Part,
+    Reasoning,
+    Refusal,
+    Stop,
+    Text,
+    Token,
+    ToolCall,
+    Usage,
+)
+from trio_gateway.dialects.events import (
     AnswerEvent,
     Cite,
     Close,
@@ -22,19 +33,10 @@ from trio_gateway.dialects.conversation import (
     Fail,
     Finish,
     LogprobsDelta,
-    Opaque,
     Open,
-    Part,
     Ping,
-    Reasoning,
-    Refusal,
     Sign,
     Start,
-    Stop,
-    Text,
-    Token,
-    ToolCall,
-    Usage,
     UsageUpdate,
     fold,
 )

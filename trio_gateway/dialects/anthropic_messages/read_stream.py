@@ -24,7 +24,8 @@ from trio_gateway.dialects.anthropic_messages.errors import stream_error
 from trio_gateway.dialects.anthropic_messages.names import recognise_id, recognise_name
 from trio_gateway.dialects.anthropic_messages.stops import read_stop
 from trio_gateway.dialects.anthropic_messages.usage import merge_usage, read_usage, unread_usage
-from trio_gateway.dialects.conversation import (
+from trio_gateway.dialects.conversation import Loss, Losses, Stop
+from trio_gateway.dialects.events import (
     AnswerEvent,
     Cite,
     Close,
@@ -32,13 +33,10 @@ from trio_gateway.dialects.conversation import (
     End,
     Fail,
     Finish,
-    Loss,
-    Losses,
     Open,
     Ping,
     Sign,
     Start,
-    Stop,
     UsageUpdate,
     fail_broken,
 )

@@ -34,8 +34,8 @@ from trio_gateway.dialects.anthropic_messages.write_answer import (
     written_name,
     written_tier,
 )
-from trio_gateway.dialects.conversation import (
-    AnswerContext,
+from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses, Stop, Token, Usage
+from trio_gateway.dialects.events import (
     AnswerEvent,
     Cite,
     Close,
@@ -44,15 +44,10 @@ from trio_gateway.dialects.conversation import (
     Fail,
     Finish,
     LogprobsDelta,
-    Loss,
-    Losses,
     Open,
     Ping,
     Sign,
     Start,
-    Stop,
-    Token,
-    Usage,
     UsageUpdate,
 )
 from trio_gateway.dialects.framing import sse_named

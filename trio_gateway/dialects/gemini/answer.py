@@ -10,10 +10,8 @@ from gateway_schemas import gemini as wire_gemini
 from trio_gateway.dialects.conversation import (
     Answer,
     AnswerContext,
-    AnswerEvent,
     Audio,
     Choice,
-    Fail,
     File,
     Image,
     Loss,
@@ -25,9 +23,8 @@ from trio_gateway.dialects.conversation import (
     Stop,
     Text,
     ToolCall,
-    fail_broken,
-    fold,
 )
+from trio_gateway.dialects.events import AnswerEvent, Fail, fail_broken, fold
 from trio_gateway.dialects.gemini.chunks import ChunkReader
 from trio_gateway.dialects.gemini.frames import FrameDecoder, ObjectSplitter
 from trio_gateway.dialects.gemini.names import carry_name, wire_id, wrap

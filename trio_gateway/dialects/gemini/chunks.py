@@ -9,7 +9,8 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from gateway_schemas import gemini as wire_gemini
-from trio_gateway.dialects.conversation import (
+from trio_gateway.dialects.conversation import Loss, Losses, Stop, Token, Usage
+from trio_gateway.dialects.events import (
     AnswerEvent,
     Close,
     Delta,
@@ -17,14 +18,9 @@ from trio_gateway.dialects.conversation import (
     Fail,
     Finish,
     LogprobsDelta,
-    Loss,
-    Losses,
     Open,
     Sign,
     Start,
-    Stop,
-    Token,
-    Usage,
     UsageUpdate,
     fail_broken,
 )

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from gateway_schemas import gemini as wire_gemini
-from trio_gateway.dialects.conversation import (
-    AnswerContext,
+from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses, Stop, Token, ToolCall, Usage
+from trio_gateway.dialects.events import (
     AnswerEvent,
     Cite,
     Close,
@@ -22,16 +22,10 @@ from trio_gateway.dialects.conversation import (
     Fail,
     Finish,
     LogprobsDelta,
-    Loss,
-    Losses,
     Open,
     Ping,
     Sign,
     Start,
-    Stop,
-    Token,
-    ToolCall,
-    Usage,
     UsageUpdate,
 )
 from trio_gateway.dialects.gemini.answer import finish, write_call

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from gateway_schemas import ollama
-from trio_gateway.dialects.conversation import (
-    AnswerContext,
+from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses, Stop, Usage
+from trio_gateway.dialects.events import (
     AnswerEvent,
     Cite,
     Close,
@@ -26,13 +26,9 @@ from trio_gateway.dialects.conversation import (
     Fail,
     Finish,
     LogprobsDelta,
-    Loss,
-    Losses,
     Open,
     Sign,
     Start,
-    Stop,
-    Usage,
     UsageUpdate,
     fail_broken,
 )

@@ -21,7 +21,8 @@ from gateway_schemas import openai_chat as wire_chat
 from gateway_schemas.openai_chat import Chunk, ChunkChoice
 from gateway_schemas.openai_chat import Delta as WireDelta
 from trio_gateway.dialects import wire
-from trio_gateway.dialects.conversation import (
+from trio_gateway.dialects.conversation import Loss, Losses, Reasoning, Text, Usage
+from trio_gateway.dialects.events import (
     AnswerEvent,
     Cite,
     Close,
@@ -30,14 +31,9 @@ from trio_gateway.dialects.conversation import (
     Fail,
     Finish,
     LogprobsDelta,
-    Loss,
-    Losses,
     Open,
-    Reasoning,
     Sign,
     Start,
-    Text,
-    Usage,
     UsageUpdate,
     fail_broken,
 )

@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 
 from gateway_schemas import openai_chat as wire_chat
-from trio_gateway.dialects.conversation import (
-    AnswerContext,
+from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses, Reasoning, Token, Usage
+from trio_gateway.dialects.events import (
     AnswerEvent,
     Cite,
     Close,
@@ -29,15 +29,10 @@ from trio_gateway.dialects.conversation import (
     Fail,
     Finish,
     LogprobsDelta,
-    Loss,
-    Losses,
     Open,
     Ping,
-    Reasoning,
     Sign,
     Start,
-    Token,
-    Usage,
     UsageUpdate,
 )
 from trio_gateway.dialects.openai_chat.answer import TIERS

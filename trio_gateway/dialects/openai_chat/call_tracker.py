@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway_schemas.openai_chat import ToolCall
-from trio_gateway.dialects.conversation import AnswerEvent, Close, Delta, Open, Sign, Token
+from trio_gateway.dialects.conversation import Token
+from trio_gateway.dialects.events import AnswerEvent, Close, Delta, Open, Sign
 from trio_gateway.dialects.openai_chat.reasoning import token_of_call
 from trio_gateway.dialects.openai_chat.words import call_id_at
 

@@ -18,8 +18,8 @@ from trio_gateway.dialects.conversation import (
     Text,
     Token,
     ToolCall,
-    join_logprobs,
 )
+from trio_gateway.dialects.events import join_logprobs
 from trio_gateway.dialects.openai_responses.errors import error_of
 from trio_gateway.dialects.openai_responses.items import (
     CONTENT_TAGS,

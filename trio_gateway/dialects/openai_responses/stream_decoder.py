@@ -16,7 +16,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from gateway_schemas import openai_responses as wire
-from trio_gateway.dialects.conversation import (
+from trio_gateway.dialects.conversation import Loss, Losses, Opaque, Token
+from trio_gateway.dialects.events import (
     AnswerEvent,
     Cite,
     Close,
@@ -25,13 +26,9 @@ from trio_gateway.dialects.conversation import (
     Fail,
     Finish,
     LogprobsDelta,
-    Loss,
-    Losses,
-    Opaque,
     Open,
     Sign,
     Start,
-    Token,
     UsageUpdate,
     fail_broken,
 )

@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 
 from gateway_schemas import openai_responses as wire
-from trio_gateway.dialects.conversation import (
-    AnswerContext,
+from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses, Reasoning, Stop, Token, ToolCall, Usage
+from trio_gateway.dialects.events import (
     AnswerEvent,
     Cite,
     Close,
@@ -27,17 +27,10 @@ from trio_gateway.dialects.conversation import (
     Fail,
     Finish,
     LogprobsDelta,
-    Loss,
-    Losses,
     Open,
     Ping,
-    Reasoning,
     Sign,
     Start,
-    Stop,
-    Token,
-    ToolCall,
-    Usage,
     UsageUpdate,
 )
 from trio_gateway.dialects.openai_responses.answer import (
