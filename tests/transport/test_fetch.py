@@ -14,7 +14,7 @@ import trio
 from trio_gateway.config import FetchConfig
 from trio_gateway.dialects.remote import Remote
 from trio_gateway.errors import InvalidRequest
-from trio_gateway.transport.fetch import Fetcher, checked_type, is_public_address, look_up, sniffed
+from trio_gateway.transport.fetch import Fetcher, checked_type, is_public_address, look_up
 
 PNG = b"\x89PNG\r\n\x1a\n and the rest"
 
@@ -201,18 +201,6 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
 
 async def test_an_address_that_is_written_out_is_looked_up_as_itself() -> None:
     assert await look_up("127.0.0.1", 80) == ["127.0.0.1"]
-
-
-@pytest.mark.parametrize(
-    ("body", "media_type"),
-    [
-        (PNG, "image/png"), (b"\xff\xd8\xff\xe0", "image/jpeg"), (b"GIF89a", "image/gif"),
-        (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"), (b"RIFF\0\0\0\0WAVE", "audio/wav"), (b"%PDF-1.4", "application/pdf"),
-        (b"ID3\x04", "audio/mpeg"), (b"RIFF\0\0\0\0AVI ", None), (b"", None), (b"<svg", None),
-    ],
-)  # fmt: skip
-def test_a_file_is_told_by_its_first_bytes(body: bytes, media_type: str | None) -> None:
-    assert sniffed(body) == media_type
 
 
 def test_a_text_is_taken_as_a_file_where_it_is_declared_one_and_is_one() -> None:

@@ -17,6 +17,7 @@ import trio
 
 from trio_gateway.config import FetchConfig
 from trio_gateway.dialects.conversation import Media
+from trio_gateway.dialects.media import media_type_of
 from trio_gateway.dialects.remote import Remote
 from trio_gateway.errors import ConfigError, GatewayError, InvalidRequest, UpstreamUnreachable
 from trio_gateway.transport.connect import Origin, connect, parse_origin, tls_context
@@ -30,20 +31,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = [(b"accept", b"image/*, application/pdf, audio/*, text/*"), (b"user-agent", b"trio-gateway")]
 _URL_SAFE = "/%:@!$&'()*+,;=~?-._[]"
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
-
-# How the files that targets take begin; a RIFF says what it holds further on.
-_SIGNATURES = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-    (b"%PDF-", "application/pdf"),
-    (b"ID3", "audio/mpeg"),
-    (b"\xff\xfb", "audio/mpeg"),
-    (b"OggS", "audio/ogg"),
-    (b"fLaC", "audio/flac"),
-)
-_RIFFS = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
 _UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 
 
@@ -171,7 +158,7 @@ def checked_type(remote: Remote, body: bytes, told: str | None) -> str:
 
     `told` is the server's word for it.
     """
-    found = sniffed(body)
+    found = media_type_of(body)
     if found is None:
         found = _text_type(body, told) if remote.kind == "file" else None
     if found is None:
@@ -183,13 +170,6 @@ def checked_type(remote: Remote, body: bytes, told: str | None) -> str:
         if plain not in _UNTOLD and plain.partition("/")[0] != found.partition("/")[0]:
             raise _refusal(remote, f"it is declared to be {plain}, and is {found}")
     return found
-
-
-def sniffed(body: bytes) -> str | None:
-    """Return the media type of what begins so, None where that is not known."""
-    if body[:4] == b"RIFF":
-        return _RIFFS.get(body[8:12])
-    return next((media_type for start, media_type in _SIGNATURES if body.startswith(start)), None)
 
 
 def _text_type(body: bytes, told: str | None) -> str | None:

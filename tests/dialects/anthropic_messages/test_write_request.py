@@ -223,7 +223,7 @@ def test_images_are_carried(media: Media, source: object) -> None:
         (Media("base64", PNG), "image/png"),
         (Media("base64", PNG, "IMAGE/PNG; charset=x"), "image/png"),
         (Media("base64", "/9j/4AAQ", "image/jpg"), "image/jpeg"),
-        (Media("base64", "UklGRgAA", "application/octet-stream"), "image/webp"),
+        (Media("base64", "UklGRgAAAABXRUJQ", "application/octet-stream"), "image/webp"),
     ],
 )
 def test_an_images_type_is_put_right_and_reported(media: Media, sent: str) -> None:

@@ -101,10 +101,20 @@ def test_media_become_parts() -> None:
 
 
 def test_media_without_a_type_or_name_get_one_and_say_so() -> None:
-    (message,), losses = messages(Image(Media("base64", "/9j/4A"), "/i"), File(Media("base64", "JVBE"), "/f"))
-    assert message["content"][0]["image_url"]["url"].startswith("data:image/jpeg;")
-    assert message["content"][1]["file"]["filename"] == "document.pdf"
+    untyped = [Image(Media("base64", "AAAA"), "/i"), File(Media("base64", "AAAA"), "/f")]
+    (message,), losses = messages(*untyped)
+    assert message["content"][0]["image_url"]["url"] == "data:image/png;base64,AAAA"
+    file = message["content"][1]["file"]
+    assert (file["filename"], file["file_data"]) == ("document.pdf", "data:application/pdf;base64,AAAA")
     assert losses == ["/i", "/f", "/f"]
+
+
+def test_media_that_say_by_their_first_bytes_what_they_are_need_no_type() -> None:
+    told = [Image(Media("base64", "/9j/4AAQ"), "/i"), File(Media("base64", "JVBERi0="), "/f", "a.pdf")]
+    (message,), losses = messages(*told)
+    assert message["content"][0]["image_url"]["url"] == "data:image/jpeg;base64,/9j/4AAQ"
+    assert message["content"][1]["file"]["file_data"] == "data:application/pdf;base64,JVBERi0="
+    assert losses == []
 
 
 @pytest.mark.parametrize(

@@ -4,42 +4,10 @@ import pytest
 
 from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects.conversation import File, Image, Losses, Media
-from trio_gateway.dialects.openai_responses.media import document_of, media_of, wire_file, wire_image
+from trio_gateway.dialects.openai_responses.media import document_of, wire_file, wire_image
 from trio_gateway.errors import InvalidRequest
 
 PNG = "iVBORw0KGgo="
-
-
-@pytest.mark.parametrize(
-    ("url", "media"),
-    [
-        ("https://a/b.png", Media("url", "https://a/b.png")),
-        (f"data:image/png;base64,{PNG}", Media("base64", PNG, "image/png")),
-        (f"DATA:Image/PNG;BASE64,{PNG}", Media("base64", PNG, "image/png")),
-        (f"data:;base64,{PNG}", Media("base64", PNG, "image/png")),
-        ("data:;base64,AAAA", Media("base64", "AAAA", None)),
-        ("data:image/webp;base64,_-8=", Media("base64", "/+8=", "image/webp")),
-        ("data:text/plain,a%20b", Media("base64", "YSBi", "text/plain")),
-        ("data:text/plain;charset=utf-8;base64,YQ==", Media("base64", "YQ==", "text/plain")),
-        ("data:image/png;base64,", Media("base64", "", "image/png")),
-    ],
-)
-def test_a_url_says_where_the_bytes_are(url: str, media: Media) -> None:
-    losses: Losses = []
-    assert media_of(url, "/at", losses) == media
-    assert losses == []
-
-
-def test_parameters_of_a_media_type_are_a_loss() -> None:
-    losses: Losses = []
-    media_of("data:text/plain;charset=latin-1;base64,YQ==", "/at", losses)
-    assert [loss.pointer for loss in losses] == ["/at"]
-
-
-def test_a_data_url_without_a_comma_is_refused() -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        media_of("data:image/png;base64", "/at", [])
-    assert caught.value.pointer == "/at"
 
 
 def test_plain_text_becomes_text_and_goes_back_as_it_came() -> None:

@@ -32,15 +32,13 @@ from trio_gateway.dialects.conversation import (
     ToolCall,
     ToolResult,
 )
+from trio_gateway.dialects.media import image_type_of_base64, media_type_of_base64, not_inlined
 from trio_gateway.dialects.wire import BAD_BODY
 from trio_gateway.errors import InvalidRequest
 
 NAME = "anthropic_messages"
 
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
-# What base64 of each format starts with.
-_IMAGE_STARTS = (("/9j/", "image/jpeg"), ("iVBORw0KGgo", "image/png"), ("R0lGOD", "image/gif"), ("UklGR", "image/webp"))
-_PDF_START = "JVBERi0"
 
 _decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -95,10 +93,10 @@ class BlockWriter:
         given = (media.media_type or "").partition(";")[0].strip().lower()
         media_type = "image/jpeg" if given == "image/jpg" else given
         if media_type not in _IMAGE_TYPES:
-            sniffed = next((name for start, name in _IMAGE_STARTS if media.value.startswith(start)), None)
-            if sniffed is None or given.startswith("image/"):
+            found = image_type_of_base64(media.value)
+            if found not in _IMAGE_TYPES or given.startswith("image/"):
                 raise _refuse(f"This model takes images as JPEG, PNG, GIF or WebP, not {given or 'untyped'}.", at)
-            media_type = sniffed
+            media_type = found
         if media_type != media.media_type:
             self.lose(at, f"its media type is sent as {media_type}")
         return _raw(wire_shapes.Base64Source(media.value, media_type))
@@ -106,11 +104,11 @@ class BlockWriter:
     def _remote_source(self, media: Media, at: str) -> Raw:
         if media.kind == "url":
             if not media.value.startswith(("https://", "http://")) or not self._capabilities.image_urls:
-                raise _refuse("The provider cannot fetch this URL: inline it as a data: URL.", at)
+                raise not_inlined("The provider cannot fetch this URL", at)
             return _raw(wire_shapes.UrlSource(media.value))
         if media.kind == "file_id" and self._own:
             return _raw(wire_shapes.FileSource(media.value))
-        raise _refuse("The file is not at this model's provider: inline it as a data: URL.", at)
+        raise not_inlined("The file is not at this model's provider", at)
 
     def _file(self, part: File) -> object | None:
         if not self._capabilities.files:
@@ -134,7 +132,7 @@ class BlockWriter:
         if media.kind != "base64":
             return self._remote_source(media, at)
         media_type = (media.media_type or "").partition(";")[0].strip().lower()
-        if media_type == "application/pdf" or (not media_type and media.value.startswith(_PDF_START)):
+        if (media_type or media_type_of_base64(media.value)) == "application/pdf":
             return _raw(wire_shapes.Base64Source(media.value, "application/pdf"))
         if media_type.startswith("text/") or media_type in ("application/json", "application/xml"):
             self.lose(at, "it is sent as plain text")

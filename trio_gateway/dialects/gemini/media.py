@@ -10,6 +10,7 @@ from msgspec import UNSET
 from gateway_schemas import gemini as wire_gemini
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Audio, File, Image, Loss, Losses, Media
+from trio_gateway.dialects.media import media_type_of_base64, not_inlined, standard_base64
 from trio_gateway.errors import InvalidRequest
 
 # What only Google can fetch: its Files API and its storage. Any other URL anybody can.
@@ -18,16 +19,6 @@ _GOOGLES = re.compile(
 ).match
 _PRIVATE = re.compile(r"gs://|https://generativelanguage\.googleapis\.com/[^/]+/files/").match
 
-_TO_STANDARD = str.maketrans("-_", "+/")
-
-# How the base64 of common files begins: the media type where the source names none.
-_HEADS = {
-    "iVBORw0KGgo": "image/png",
-    "/9j/": "image/jpeg",
-    "R0lGOD": "image/gif",
-    "UklGR": "image/webp",
-    "JVBERi0": "application/pdf",
-}
 _AUDIO_FORMATS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav"}
 _EXTENSIONS = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif",
                "webp": "image/webp", "pdf": "application/pdf"}  # fmt: skip
@@ -39,7 +30,7 @@ def read_blob(blob: wire_gemini.Blob, at: str, losses: Losses) -> Image | Audio 
         raise InvalidRequest("inlineData needs a mimeType.", code="missing_value", pointer=f"{at}/mimeType")
     if blob.data is UNSET or blob.data is None:
         raise InvalidRequest("inlineData needs its data.", code="missing_value", pointer=f"{at}/data")
-    return _part(Media("base64", _standard(blob.data), blob.mime_type), blob.display_name or None, at, losses)
+    return _part(Media("base64", standard_base64(blob.data), blob.mime_type), blob.display_name or None, at, losses)
 
 
 def read_file_data(data: wire_gemini.FileData, at: str, losses: Losses) -> Image | Audio | File:
@@ -61,13 +52,6 @@ def _part(media: Media, name: str | None, at: str, losses: Losses) -> Image | Au
         return Image(media, part_at)
     minor = minor.partition(";")[0].strip()
     return Audio(media, part_at, format=_AUDIO_FORMATS.get(minor, minor))
-
-
-def _standard(data: str) -> str:
-    """Return base64 of either alphabet in the standard one, padded."""
-    if "-" in data or "_" in data:
-        data = data.translate(_TO_STANDARD)
-    return data + "=" * (-len(data) % 4) if len(data) % 4 else data
 
 
 _Datum = tuple[wire_gemini.Blob | None, wire_gemini.FileData | None]
@@ -92,11 +76,7 @@ def write_media(part: Image | Audio | File, can: Capabilities, losses: Losses) -
     known = _GOOGLES(media.value) or (media.kind == "url" and can.image_urls)
     if not known:
         what = "URLs" if media.kind == "url" else "file ids of other providers"
-        raise InvalidRequest(
-            f"This model takes no {what}, at {part.at}: inline it as a data: URL (base64).",
-            code="unsupported_value",
-            pointer=part.at,
-        )
+        raise not_inlined(f"This model takes no {what}", part.at)
     media_type = media.media_type or _EXTENSIONS.get(media.value.rpartition(".")[2].lower())
     return None, wire_gemini.FileData(file_uri=media.value, mime_type=media_type or UNSET)
 
@@ -126,9 +106,8 @@ def _media_type(part: Image | Audio | File) -> str:
         return media.media_type
     if isinstance(part, Audio) and part.format:
         return f"audio/{part.format}"
-    for head, media_type in _HEADS.items():
-        if media.value.startswith(head):
-            return media_type
+    if found := media_type_of_base64(media.value):
+        return found
     raise InvalidRequest(
         f"The media type is missing at {part.at}, and Gemini requires it.", code="missing_value", pointer=part.at
     )

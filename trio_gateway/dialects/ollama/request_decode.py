@@ -24,7 +24,7 @@ from trio_gateway.dialects.conversation import (
     ToolResult,
     Turn,
 )
-from trio_gateway.dialects.ollama.images import media_type_of
+from trio_gateway.dialects.media import image_type_of_base64
 from trio_gateway.dialects.wire import BAD_BODY, invalid, present, read_request, unknown_fields
 from trio_gateway.errors import InvalidRequest
 
@@ -245,7 +245,7 @@ def _turn(message: ollama.Message, index: int, ids: _CallIds, unread: Losses) ->
         parts.append(Text(message.content, at + "/content"))
     if message.images:
         parts += [
-            Image(Media("base64", image, media_type_of(image)), f"{at}/images/{place}")
+            Image(Media("base64", image, image_type_of_base64(image)), f"{at}/images/{place}")
             for place, image in enumerate(message.images)
         ]
     if role == "assistant":

@@ -26,7 +26,7 @@ from trio_gateway.dialects.conversation import (
     ToolResult,
     Turn,
 )
-from trio_gateway.dialects.ollama.images import media_type_of, standard
+from trio_gateway.dialects.media import image_type_of_base64, not_inlined, standard_base64
 from trio_gateway.dialects.ollama.tools import encode_tools, object_of, wrapped
 from trio_gateway.errors import InvalidRequest
 
@@ -330,15 +330,11 @@ class _Messages:
             self._lose(image.at, "the model takes no images")
             return []
         if media.kind != "base64":
-            raise InvalidRequest(
-                f"Ollama takes no image by URL or id at {image.at}: inline it as a data: URL.",
-                code="invalid_value",
-                pointer=image.at,
-            )
+            raise not_inlined("Ollama takes no image by URL or id", image.at)
         if not media.value:
             raise InvalidRequest(f"The image is empty at {image.at}.", code="invalid_value", pointer=image.at)
-        value = standard(media.value)
-        if media.media_type is not None and media.media_type != media_type_of(value):
+        value = standard_base64(media.value)
+        if media.media_type is not None and media.media_type != image_type_of_base64(value):
             self._lose(image.at, "Ollama's images have no media type")
         if image.detail not in (None, "auto"):
             self._lose(image.at, "Ollama does not choose an image's detail")

@@ -32,7 +32,7 @@ from trio_gateway.dialects.conversation import (
     ToolResult,
     Turn,
 )
-from trio_gateway.dialects.openai_chat.media import media_of_url, standard_base64
+from trio_gateway.dialects.media import media_of_file_data, media_of_url, standard_base64
 from trio_gateway.dialects.openai_chat.reasoning import ME, read_reasoning, token_of_call
 from trio_gateway.errors import InvalidRequest
 
@@ -189,10 +189,7 @@ class MessageReader:
             return File(Media("file_id", file.file_id or ""), at, file.filename, cache=mark)
         if file.file_id is not None:
             self._losses.append(Loss(at + "/file/file_id", "file_data is given too, and counts"))
-        if file.file_data[:5].lower() == "data:":
-            media = media_of_url(file.file_data, at + "/file/file_data", self._losses)
-        else:
-            media = Media("base64", standard_base64(file.file_data))
+        media = media_of_file_data(file.file_data, at + "/file/file_data", self._losses)
         return File(media, at, file.filename, cache=mark)
 
     def _mark(self, part: ContentPart, at: str) -> CacheMark | None:

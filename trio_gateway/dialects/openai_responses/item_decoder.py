@@ -32,6 +32,7 @@ from trio_gateway.dialects.conversation import (
     ToolResult,
     Turn,
 )
+from trio_gateway.dialects.media import media_of_file_data, media_of_url
 from trio_gateway.dialects.openai_responses.items import (
     EMPTY_LISTS,
     ME,
@@ -41,7 +42,7 @@ from trio_gateway.dialects.openai_responses.items import (
     unmark_redacted,
     unread_members,
 )
-from trio_gateway.dialects.openai_responses.media import document_of, media_of, sniff, standard_base64
+from trio_gateway.dialects.openai_responses.media import document_of
 from trio_gateway.dialects.wire import read_request
 from trio_gateway.errors import InvalidRequest
 
@@ -259,7 +260,7 @@ class ItemReader:
     def _image(self, part: wire.ContentPart, raw: msgspec.Raw, at: str) -> Part:
         unread_members(raw, _IMAGE, wire.ContentPart, at, self.losses)
         if part.image_url is not None:
-            media = media_of(part.image_url, at + "/image_url", self.losses)
+            media = media_of_url(part.image_url, at + "/image_url", self.losses)
             if part.file_id is not None:
                 self.losses.append(Loss(at + "/file_id", "image_url is given too, and counts"))
         else:
@@ -273,12 +274,9 @@ class ItemReader:
         for name in given[1:]:
             self.losses.append(Loss(f"{at}/{name}", f"{given[0]} is given too, and counts"))
         if part.file_data is not None:
-            if part.file_data[:5].lower() == "data:":
-                media = document_of(media_of(part.file_data, at + "/file_data", self.losses))
-            else:
-                media = Media("base64", standard_base64(part.file_data), sniff(part.file_data))
+            media = document_of(media_of_file_data(part.file_data, at + "/file_data", self.losses))
         elif part.file_url is not None:
-            media = media_of(part.file_url, at + "/file_url", self.losses)
+            media = media_of_url(part.file_url, at + "/file_url", self.losses)
         else:
             media = Media("file_id", _required(part.file_id, "file_data", at))
         return File(media, at, part.filename, cache=self._cache(part, at))

@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import urllib.parse
 
 from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects.conversation import File, Image, Loss, Losses, Media
-from trio_gateway.errors import InvalidRequest
+from trio_gateway.dialects.media import data_url, image_type_of_base64, media_type_of_base64, not_inlined
 
-_URL_SAFE = str.maketrans("-_", "+/")
-
-# How the base64 of common types begins: for a source that names no media type.
-_HEADS = {
-    "/9j/": "image/jpeg",
-    "iVBOR": "image/png",
-    "R0lGOD": "image/gif",
-    "UklGR": "image/webp",
-    "JVBER": "application/pdf",
-}
 _EXTENSIONS = {
     "application/pdf": "pdf",
     "text/plain": "txt",
@@ -29,38 +18,6 @@ _EXTENSIONS = {
     "application/json": "json",
 }
 _DETAILS = frozenset({"low", "high", "original"})
-
-
-def media_of(url: str, at: str, losses: Losses) -> Media:
-    """Return where the bytes of an http(s) or data URL (RFC 2397) are. Raises InvalidRequest for a broken data URL.
-
-    Base64 comes out in the standard alphabet.
-    """
-    if url[:5].lower() != "data:":
-        return Media("url", url)
-    head, comma, content = url[5:].partition(",")
-    if not comma:
-        raise InvalidRequest(f"The data URL at {at} has no comma.", code="invalid_value", pointer=at)
-    media_type, *parameters = (piece.strip() for piece in head.split(";"))
-    encoded = bool(parameters) and parameters[-1].lower() == "base64"
-    if encoded:
-        parameters.pop()
-    if any(parameter.lower() != "charset=utf-8" for parameter in parameters):
-        losses.append(Loss(at, "the parameters of the data URL's media type are dropped"))
-    if not encoded:
-        content = base64.b64encode(urllib.parse.unquote_to_bytes(content)).decode("ascii")
-    elif "%" in content:
-        content = urllib.parse.unquote(content)
-    return Media("base64", standard_base64(content), media_type.lower() or sniff(content))
-
-
-def standard_base64(content: str) -> str:
-    return content.translate(_URL_SAFE) if "-" in content or "_" in content else content
-
-
-def sniff(content: str) -> str | None:
-    """Return the media type that base64 content begins like."""
-    return next((media_type for head, media_type in _HEADS.items() if content.startswith(head)), None)
 
 
 def document_of(media: Media) -> Media:
@@ -84,12 +41,12 @@ def wire_image(image: Image, source: str, image_urls: bool, losses: Losses) -> w
         return wire.InputImage(detail, file_id=_file_id(media.value, source, image.at))
     if media.kind == "url":
         if not image_urls:
-            raise _inline("This model takes no image URLs", image.at)
+            raise not_inlined("This model takes no image URLs", image.at)
         return wire.InputImage(detail, media.value)
-    media_type = media.media_type or sniff(media.value)
+    media_type = media.media_type or image_type_of_base64(media.value)
     if media_type is None:
         losses.append(Loss(image.at, "the media type is not known: image/png is written"))
-    return wire.InputImage(detail, f"data:{media_type or 'image/png'};base64,{media.value}")
+    return wire.InputImage(detail, data_url(media_type or "image/png", media.value))
 
 
 def wire_file(file: File, source: str, losses: Losses) -> wire.InputFile:
@@ -104,20 +61,15 @@ def wire_file(file: File, source: str, losses: Losses) -> wire.InputFile:
     if media.kind == "text":
         content, media_type = base64.b64encode(media.value.encode()).decode("ascii"), media.media_type or "text/plain"
     else:
-        content, media_type = media.value, media.media_type or sniff(media.value) or "application/pdf"
+        content, media_type = media.value, media.media_type or media_type_of_base64(media.value) or "application/pdf"
     filename = file.filename
     if filename is None:
         filename = f"document.{_EXTENSIONS.get(media_type, 'bin')}"
         losses.append(Loss(file.at, f"a file name is required: {filename} is written"))
-    return wire.InputFile(file_data=f"data:{media_type};base64,{content}", filename=filename)
+    return wire.InputFile(file_data=data_url(media_type, content), filename=filename)
 
 
 def _file_id(file_id: str, source: str, at: str) -> str:
     if not source.startswith("openai_"):
-        raise _inline("A file id of another provider cannot be used here", at)
+        raise not_inlined("A file id of another provider cannot be used here", at)
     return file_id
-
-
-def _inline(reason: str, at: str) -> InvalidRequest:
-    message = f"{reason} (at {at}): inline the content as a data: URL."
-    return InvalidRequest(message, code="unsupported_value", pointer=at)
