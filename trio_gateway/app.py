@@ -121,6 +121,7 @@ def build_app(config: Config, log: ExchangeLog | None = None) -> GatewayApp:
     @app.before_serving
     async def started() -> None:
         app.gateway.start(app.nursery)
+        app.nursery.start_soon(app.gateway.watch.run)
         app.nursery.start_soon(app.gateway.patience.run, app.nursery)
         if app.reloader is not None:
             app.nursery.start_soon(app.reloader.watch)

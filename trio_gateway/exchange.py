@@ -152,22 +152,12 @@ class Exchange:
             await self._relay_stream(answer, answer.passage)
 
     async def _relay_stream(self, answer: OpenAnswer, passage: StreamPassage) -> None:
-        deadlines = answer.deadlines
         try:
-            with trio.CancelScope() as scope:
-                await self._send_more(answer.first)
-                while not passage.ended:
-                    scope.deadline = deadlines.next_event_s()
-                    relayed = await answer.next(passage)
-                    scope.deadline = deadlines.total_s  # a slow client is not the provider's fault
-                    if relayed:
-                        await self._send_more(relayed)
-            if scope.cancelled_caught:
-                late = deadlines.error(begun=True)
-                told = passage.fail(late)
-                if not told:
-                    raise late  # the passage had ended: it was the client that took its time; or it is shared
-                await self._send_more(told)
+            await self._send_more(answer.first)
+            while not passage.ended:
+                relayed = await answer.next(passage)
+                if relayed:
+                    await self._send_more(relayed)
         finally:
             self._record.usage = passage.usage
         if passage.error is not None:

@@ -24,6 +24,7 @@ from trio_gateway.routing.routes import Routes
 from trio_gateway.routing.table import RoutingTable
 from trio_gateway.routing.targets import Targets
 from trio_gateway.transport.fetch import Fetcher
+from trio_gateway.transport.watch import Watch
 
 _EXPIRE_EVERY_S = 5.0
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
@@ -32,13 +33,19 @@ _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
 class Gateway:
     """Made once, before serving; closed with `aclose` after it."""
 
-    def __init__(self, config: Config, log: ExchangeLog | None = None) -> None:
-        """Raises ConfigError for certificates that cannot be read."""
+    def __init__(self, config: Config, log: ExchangeLog | None = None, watch: Watch | None = None) -> None:
+        """`watch` is that of the gateway whose place this one takes.
+
+        Raises ConfigError for certificates that cannot be read.
+        """
         self.config = config
         self.tokens = Tokens(config.auth.tokens)
         self.lockout = Lockout(config.auth)
         self.table = RoutingTable(config.channels)
-        self.channels = {name: Channel(name, channel, config.timeouts) for name, channel in config.channels.items()}
+        self.watch = watch or Watch()
+        self.channels = {
+            name: Channel(name, channel, config.timeouts, self.watch) for name, channel in config.channels.items()
+        }
         self.targets = Targets(config.breaker, {name: channel.keys for name, channel in self.channels.items()})
         chance = random.Random()  # noqa: S311 (it spreads load and guards nothing)
         self.routes = Routes(config.routes, self.table, self.targets, chance)

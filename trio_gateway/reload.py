@@ -44,7 +44,7 @@ class Reloader:
         old = self._serving.gateway
         try:
             config = self._read()
-            fresh = Gateway(config, old.log)
+            fresh = Gateway(config, old.log, old.watch)
         except ConfigError as error:
             logger.error("The configuration was not reloaded; the old one stays: %s", "; ".join(error.problems))
             return False

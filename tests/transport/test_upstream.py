@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
+import trustme
 
 from trio_gateway.errors import ConfigError, UpstreamBroke, UpstreamUnreachable
 from trio_gateway.transport.upstream import Upstream, UpstreamSettings
+from trio_gateway.transport.watch import Overdue, Watch
 
 TARGET = b"/v1/chat/completions"
 HEADERS = [(b"content-type", b"application/json")]
@@ -281,3 +287,128 @@ def test_settings_that_contradict_each_other_or_the_disk_are_refused(settings: d
 def test_settings_do_not_show_the_password_of_a_proxy() -> None:
     settings = UpstreamSettings(base_url="https://h", transport="httpx", proxy="http://u:s3cret@p:1")
     assert repr(settings) == "<UpstreamSettings httpx, by proxy, 1000 at once>"
+
+
+@contextlib.asynccontextmanager
+async def watched(provider: Any, **settings: Any) -> AsyncIterator[Upstream]:
+    """An upstream whose deadlines somebody looks after."""
+    watch = Watch()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch.run)
+        async with Upstream(UpstreamSettings(**{"base_url": provider.url, **settings}), watch=watch) as upstream:
+            yield upstream
+            assert len(watch) == 0
+        nursery.cancel_scope.cancel()
+
+
+TRANSPORTS = pytest.mark.parametrize("transport", ["native", "httpx"])
+
+
+@TRANSPORTS
+async def test_a_silent_provider_is_given_up_at_the_deadline_and_its_connection_closed(
+    provider_of: Any, transport: str
+) -> None:
+    async def silent(peer: Any) -> None:
+        await peer.read_request()
+        await peer.read_end()
+
+    async with provider_of(silent) as provider, watched(provider, transport=transport) as upstream:
+        with pytest.raises(Overdue):
+            await upstream.open("POST", TARGET, HEADERS, b"{}", trio.current_time() + 0.05)
+        assert upstream.in_use == 0
+        await provider.wait_all_closed()
+
+
+@TRANSPORTS
+async def test_a_body_that_stops_is_given_up_at_the_deadline_that_was_set_last(
+    provider_of: Any, transport: str
+) -> None:
+    async def stop(peer: Any) -> None:
+        await peer.read_request()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+        await peer.read_end()
+
+    async with provider_of(stop) as provider, watched(provider, transport=transport) as upstream:
+        far_s = trio.current_time() + 1000
+        async with await upstream.open("POST", TARGET, HEADERS, b"{}", far_s) as response:
+            assert await response.receive_some() == b"hello"
+            response.wait_until(trio.current_time() + 0.05)
+            with pytest.raises(Overdue):
+                await response.receive_some()
+        assert upstream.in_use == 0
+        await provider.wait_all_closed()
+
+
+async def test_a_large_request_that_nobody_reads_is_given_up_at_the_deadline(provider_of: Any) -> None:
+    closed = trio.Event()
+
+    async def deaf(peer: Any) -> None:
+        await closed.wait()
+
+    async with provider_of(deaf) as provider, watched(provider) as upstream:
+        with pytest.raises(Overdue):
+            await upstream.open("POST", TARGET, HEADERS, b"x" * 30_000_000, trio.current_time() + 0.05)
+        assert upstream.in_use == 0
+        closed.set()
+
+
+async def test_waiting_for_a_place_ends_at_the_deadline(provider_of: Any, answer: Any) -> None:
+    async def keep(peer: Any) -> None:
+        while await peer.read_request() is not None:
+            await peer.send(answer())
+
+    async with provider_of(keep) as provider, watched(provider, connections_max=1) as upstream:
+        async with await upstream.open("POST", TARGET, HEADERS, b"{}"):
+            with pytest.raises(Overdue, match="connections_max"):
+                await upstream.open("POST", TARGET, HEADERS, b"{}", trio.current_time() + 0.05)
+        assert (upstream.in_use, upstream.waiting) == (0, 0)
+        assert await ask(upstream) == b"hello"
+
+
+async def test_an_answer_in_time_leaves_its_connection_for_the_next_request(provider_of: Any, answer: Any) -> None:
+    async def keep(peer: Any) -> None:
+        while await peer.read_request() is not None:
+            await peer.send(answer())
+
+    async with provider_of(keep) as provider, watched(provider) as upstream:
+        for _ in range(3):
+            async with await upstream.open("POST", TARGET, HEADERS, b"{}", trio.current_time() + 30) as response:
+                assert await response.read(100) == b"hello"
+        assert provider.connections == 1
+
+
+async def test_a_deadline_that_nobody_would_look_after_is_refused(provider_of: Any, answer: Any) -> None:
+    async with provider_of(lambda peer: peer.read_end()) as provider, upstream_for(provider) as upstream:
+        with pytest.raises(AssertionError, match="watch"):
+            await upstream.open("POST", TARGET, HEADERS, b"{}", trio.current_time() + 30)
+        assert upstream.in_use == 0
+
+
+async def test_a_handshake_that_nobody_answers_ends_at_the_deadline(provider_of: Any) -> None:
+    async with (
+        provider_of(lambda peer: peer.read_end()) as provider,
+        watched(provider, base_url=provider.url.replace("http:", "https:")) as upstream,
+    ):
+        with pytest.raises(Overdue, match="connect"):
+            await upstream.open("POST", TARGET, HEADERS, b"{}", trio.current_time() + 0.05)
+        assert upstream.in_use == 0
+        await provider.wait_all_closed()
+
+
+async def test_over_tls_too_a_silent_provider_is_given_up(provider_of: Any, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    async def silent(peer: Any) -> None:
+        await peer.read_request()
+        await peer.read_end()
+
+    async with provider_of(silent, lambda stream: trio.SSLStream(stream, context, server_side=True)) as provider:
+        url = provider.url.replace("http:", "https:")
+        async with watched(provider, base_url=url, cafile=str(tmp_path / "ca.pem")) as upstream:
+            with pytest.raises(Overdue):
+                await upstream.open("POST", TARGET, HEADERS, b"{}", trio.current_time() + 0.3)
+            assert provider.connections == 1
+            await provider.wait_all_closed()

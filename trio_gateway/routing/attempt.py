@@ -16,6 +16,7 @@ from trio_gateway.routing.retry import Blame, blame
 from trio_gateway.routing.table import Target
 from trio_gateway.routing_config import Timeouts
 from trio_gateway.transport.upstream import UpstreamResponse
+from trio_gateway.transport.watch import Overdue
 
 ANSWER_MAX_BYTES = 256 * 1024 * 1024  # of a plain answer, which is held whole
 ERROR_MAX_BYTES = 1024 * 1024  # of a provider's error body
@@ -78,10 +79,18 @@ class OpenAnswer:
             self.first = passage.feed(chunk) if chunk else passage.close()
 
     async def next(self, passage: StreamPassage) -> bytes:
-        """Return more of a stream for the client; perhaps nothing. Never raises but for cancellation."""
-        assert self._response is not None
+        """Return more of a stream for the client; perhaps nothing.
+
+        Raises nothing but cancellation: what went wrong is in what it returns, and in `passage.error`.
+        """
+        response, deadlines = self._response, self.deadlines
+        assert response is not None
         try:
-            chunk = await self._response.receive_some()
+            response.wait_until(deadlines.next_event_s())
+            chunk = await response.receive_some()
+            response.wait_until(deadlines.total_s)  # a slow client is not the provider's fault
+        except Overdue:
+            return passage.fail(deadlines.error(begun=True))
         except UpstreamError as error:
             return passage.fail(error)
         return passage.feed(chunk) if chunk else passage.close()
@@ -124,21 +133,19 @@ async def attempt(
     that was opened is closed.
     """
     answer: OpenAnswer | None = None
-    with trio.CancelScope(deadline=deadlines.first_event_s) as scope:
-        try:
-            response = await channel.upstream.open(b"POST", path, headers, carriage.body)
-            answer = OpenAnswer(channel, target, carriage, deadlines, response)
-            await answer.read()
-            return answer
-        except BaseException as error:
-            if answer is not None:
-                await answer.aclose()
-            if isinstance(error, UpstreamError):
-                channel.redacted(error)
-            raise
-    # Only a deadline ends the scope without an answer or an error.
-    assert scope.cancelled_caught
-    raise deadlines.error(begun=False)
+    try:
+        response = await channel.upstream.open(b"POST", path, headers, carriage.body, deadlines.first_event_s)
+        answer = OpenAnswer(channel, target, carriage, deadlines, response)
+        await answer.read()
+        return answer
+    except BaseException as error:
+        if answer is not None:
+            await answer.aclose()
+        if isinstance(error, Overdue):
+            raise deadlines.error(begun=False) from error
+        if isinstance(error, UpstreamError):
+            channel.redacted(error)
+        raise
 
 
 class Deadlines:

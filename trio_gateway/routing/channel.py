@@ -17,6 +17,7 @@ from trio_gateway.routing.keys import KeyRing
 from trio_gateway.routing_config import Timeouts
 from trio_gateway.secrets import Secret
 from trio_gateway.transport.upstream import Upstream, UpstreamSettings
+from trio_gateway.transport.watch import Watch
 
 # What keys look like, whole or masked: providers quote the key they refuse.
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|key|AIza|gsk|xai)[-_][\w*.…-]{6,}|\bAIza[\w*-]{10,}|\*{3,}[\w-]+")
@@ -35,7 +36,8 @@ _WITHOUT_SAMPLING = "2026-10-21"  # the version of Anthropic's API from which on
 class Channel:
     """Long-lived; `upstream` is closed by whoever made the gateway."""
 
-    def __init__(self, name: str, config: ChannelConfig, timeouts: Timeouts) -> None:
+    def __init__(self, name: str, config: ChannelConfig, timeouts: Timeouts, watch: Watch | None = None) -> None:
+        """`watch` looks after the deadlines of what the upstream is asked; see `Upstream`."""
         self.name = name
         self.config = config
         self.timeouts = config.timeouts.over(timeouts)
@@ -59,7 +61,8 @@ class Channel:
                 transport=config.transport,
                 proxy=config.proxy,
                 http2=config.http2,
-            )
+            ),
+            watch=watch,
         )
         self._capabilities: dict[tuple[str, str], Capabilities] = {}
         self._marks: dict[str, list[tuple[bytes, bytes]]] = {}

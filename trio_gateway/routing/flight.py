@@ -150,10 +150,7 @@ class Flight:
         while not passage.ended:
             while self._members and self.received - min(member.read_bytes for member in self._members) > AHEAD_BYTES:
                 await self._room.park()
-            with trio.CancelScope(deadline=answer.deadlines.next_event_s()) as scope:
-                self._take(await answer.next(passage))
-            if scope.cancelled_caught:
-                self._take(passage.fail(answer.deadlines.error(begun=True)))
+            self._take(await answer.next(passage))
 
     def _take(self, piece: bytes) -> None:
         if piece:
@@ -218,14 +215,23 @@ class SharedAnswer(OpenAnswer):
         return self._at == len(self._flight.pieces)
 
     async def next(self, passage: StreamPassage) -> bytes:
+        """As an answer of its own, but that it raises UpstreamTimeout where its client's own time is over."""
         flight = self._flight
-        while self.caught_up and not flight.over:
-            await flight.news.park()
+        if self.caught_up and not flight.over:
+            await self._wait_for_news()
         pieces = flight.pieces[self._at :]
         self._at += len(pieces)
         self.read_bytes = flight.sizes[self._at - 1] if self._at else 0
         flight.moved()
         return b"".join(pieces)
+
+    async def _wait_for_news(self) -> None:
+        flight = self._flight
+        with trio.CancelScope(deadline=self.deadlines.total_s):
+            while self.caught_up and not flight.over:
+                await flight.news.park()
+            return
+        raise self.deadlines.error(begun=True)  # the flight goes on without this member
 
     async def aclose(self) -> None:
         self._flight.leave(self)
@@ -234,22 +240,21 @@ class SharedAnswer(OpenAnswer):
 class _SharedPassage:
     """What the source's passage says, once this member has read as far."""
 
-    __slots__ = ("_answer", "_flight", "_source", "begun", "own_error")
+    __slots__ = ("_answer", "_flight", "_source", "begun")
 
     def __init__(self, answer: SharedAnswer, flight: Flight, source: StreamPassage) -> None:
         self._answer = answer
         self._flight = flight
         self._source = source
         self.begun = True
-        self.own_error: UpstreamError | None = None
 
     @property
     def ended(self) -> bool:
-        return self.own_error is not None or (self._flight.over and self._answer.caught_up)
+        return self._flight.over and self._answer.caught_up
 
     @property
     def error(self) -> UpstreamError | None:
-        return self.own_error or (self._source.error if self.ended else None)
+        return self._source.error if self.ended else None
 
     @property
     def usage(self) -> Usage | None:
@@ -262,9 +267,7 @@ class _SharedPassage:
         raise AssertionError("the flight closes the source")
 
     def fail(self, error: UpstreamError) -> bytes:
-        """This member ends. It is told by the exchange, since what the others are sent is none of its affair."""
-        self.own_error = error
-        return b""
+        raise AssertionError("the flight fails the source")
 
 
 class _Unhurried(Deadlines):

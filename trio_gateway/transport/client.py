@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from math import inf
 
 import trio
 
@@ -11,6 +12,7 @@ from trio_gateway.transport.connect import Origin, connect
 from trio_gateway.transport.connection import Connection, NothingSent
 from trio_gateway.transport.pool import Pool
 from trio_gateway.transport.settings import TransportSettings
+from trio_gateway.transport.watch import Overdue, Watch
 
 
 class Client:
@@ -19,13 +21,14 @@ class Client:
     A connection `open` hands out goes back through `release`, once, whatever happened to it.
     """
 
-    __slots__ = ("_connect_s", "_pool", "_tls", "connections")
+    __slots__ = ("_connect_s", "_pool", "_tls", "_watch", "connections")
 
-    def __init__(self, settings: TransportSettings, tls: ssl.SSLContext | None) -> None:
-        """`tls` may be None where every origin is plain http."""
+    def __init__(self, settings: TransportSettings, tls: ssl.SSLContext | None, watch: Watch | None = None) -> None:
+        """`tls` may be None where every origin is plain http; `watch` where no request has a deadline."""
         self._tls = tls
         self._pool: Pool[Origin, Connection] = Pool(settings.idle_s, settings.idle_max)
         self._connect_s = settings.connect_s
+        self._watch = watch
         self.connections = 0  # open ones, idle and in use
 
     def __repr__(self) -> str:
@@ -36,24 +39,35 @@ class Client:
         return len(self._pool)
 
     async def open(
-        self, origin: Origin, head: bytes, body: bytes, *, no_body: bool = False, connect_s: float | None = None
+        self,
+        origin: Origin,
+        head: bytes,
+        body: bytes,
+        *,
+        no_body: bool = False,
+        connect_s: float | None = None,
+        due_s: float = inf,
     ) -> Connection:
-        """Send a request and wait for the head of its response.
+        """Send a request and wait for the head of its response, until `due_s` at most, which stands until it is moved.
 
         Sent again, on another connection, only where a pooled one turned out to be broken before the kernel took a
         byte of it. A pooled connection that ends *after* that, without an answer, is the ambiguous case: the upstream
         may have closed it before the request came, or may have worked on it and died. Asking a model again costs money
         and may act twice, so that is UpstreamBroke, and for the caller to judge. Raises UpstreamUnreachable where no
-        byte of the request can have been processed. Cancelled at any point, it leaves no connection behind.
+        byte of the request can have been processed, and Overdue. Cancelled at any point, it leaves no connection open.
         """
+        assert due_s == inf or self._watch is not None, "a deadline needs a watch"
         while True:  # noqa: ASYNC913 (each round either connects, which waits, or uses up a pooled connection)
             connection = self._take_idle(origin)
             reused = connection is not None
             if connection is None:
-                connection = await connect(origin, self._tls, self._connect_s if connect_s is None else connect_s)
+                connection = await self._connect(origin, self._connect_s if connect_s is None else connect_s, due_s)
                 self.connections += 1
             opened = False
             try:
+                if self._watch is not None:
+                    connection.due_s = due_s
+                    self._watch.enter(connection)
                 await connection.request(head, body, no_body=no_body)
                 opened = True
                 return connection
@@ -70,6 +84,8 @@ class Client:
         if not connection.reusable:
             self._close(connection)
             return
+        if self._watch is not None:
+            self._watch.leave(connection)
         for evicted in self._pool.put(connection.origin, connection, trio.current_time()):
             self._close(evicted)
 
@@ -83,6 +99,17 @@ class Client:
         for connection in self._pool.close():
             self._close(connection)
 
+    async def _connect(self, origin: Origin, connect_s: float, due_s: float) -> Connection:
+        if due_s == inf:
+            return await connect(origin, self._tls, connect_s)
+        left_s = due_s - trio.current_time()
+        try:
+            return await connect(origin, self._tls, min(connect_s, left_s))
+        except UpstreamUnreachable as error:
+            if left_s < connect_s and trio.current_time() >= due_s:
+                raise Overdue(f"{origin.address} took too long to connect to") from error
+            raise
+
     def _take_idle(self, origin: Origin) -> Connection | None:
         self.expire()
         now = trio.current_time()
@@ -94,4 +121,6 @@ class Client:
 
     def _close(self, connection: Connection) -> None:
         self.connections -= 1
+        if self._watch is not None:
+            self._watch.leave(connection)
         connection.close_nowait()

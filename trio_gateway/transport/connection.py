@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import trio
 
-from trio_gateway.errors import UpstreamBroke
+from trio_gateway.errors import UpstreamBroke, UpstreamError
 from trio_gateway.transport.h1_response import Headers, ProtocolViolation, ResponseParser
+from trio_gateway.transport.watch import Overdue
 from trio_gateway.transport.wire import RECEIVE_BYTES, SocketWire
 
 if TYPE_CHECKING:
@@ -28,10 +30,10 @@ class Connection:
     """One request at a time. Whoever holds it closes it: after any error and any cancellation it is of no more use.
 
     `request` sends and returns once the response's head is there; `receive_some` gives the body as it was sent, content
-    coding and all. Errors are UpstreamBroke, but for NothingSent out of `request`.
+    coding and all. Errors are UpstreamBroke, but for NothingSent out of `request`, and Overdue after `overdue`.
     """
 
-    __slots__ = ("_body", "_failure", "_parser", "_requests", "_stream", "_wire", "origin")
+    __slots__ = ("_body", "_failure", "_late", "_parser", "_requests", "_stream", "_wire", "due_s", "origin")
 
     def __init__(self, wire: SocketWire, tls: trio.SSLStream[SocketWire] | None, origin: Origin) -> None:
         self.origin = origin
@@ -39,8 +41,10 @@ class Connection:
         self._stream: SocketWire | trio.SSLStream[SocketWire] = wire if tls is None else tls
         self._parser = ResponseParser()
         self._body = b""  # what has arrived and nobody has asked for yet
-        self._failure: UpstreamBroke | None = None
+        self._failure: UpstreamError | None = None
         self._requests = 0
+        self._late = False
+        self.due_s = inf  # for a `Watch`
 
     def __repr__(self) -> str:
         over = "" if self._stream is self._wire else " over TLS"
@@ -65,7 +69,7 @@ class Connection:
     @property
     def reusable(self) -> bool:
         """Whether the response was read to its end and the connection may carry another request."""
-        return self._parser.reusable and not self._body and self._wire.sendable
+        return self._parser.reusable and not self._body and self._wire.sendable and not self._late
 
     def quiet(self) -> bool:
         """Whether an idle connection is open. Over TLS what came may be a mere session ticket: given up too."""
@@ -73,6 +77,11 @@ class Connection:
 
     def close_nowait(self) -> None:
         # Over TLS too, and without a goodbye: HTTP/1.1 marks its ends itself, and a close must not wait for anyone.
+        self._wire.close_nowait()
+
+    def overdue(self) -> None:
+        """Close it under whoever waits for it."""
+        self._late = True
         self._wire.close_nowait()
 
     async def request(self, head: bytes, body: bytes, *, no_body: bool = False) -> None:
@@ -116,16 +125,22 @@ class Connection:
                 self._parser.feed_eof()
         except ProtocolViolation as error:
             raise UpstreamBroke(f"{self.origin.address} broke the protocol: {error}") from error
-        except trio.BrokenResourceError as error:
-            raise UpstreamBroke(f"the connection to {self.origin.address} broke: {error.__cause__ or error}") from error
-        except trio.ClosedResourceError as error:
-            raise UpstreamBroke(f"the connection to {self.origin.address} was closed here") from error
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise self._broken(error) from error
 
     async def _send(self, data: bytes | memoryview) -> None:
         try:
             await self._stream.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise UpstreamBroke(f"the connection to {self.origin.address} broke: {error.__cause__ or error}") from error
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> UpstreamError:
+        address = self.origin.address
+        if self._late:
+            return Overdue(f"{address} took too long")
+        if isinstance(error, trio.ClosedResourceError):
+            return UpstreamBroke(f"the connection to {address} was closed here")
+        return UpstreamBroke(f"the connection to {address} broke: {error.__cause__ or error}")
 
     async def _send_watching(self, head: bytes, body: bytes) -> None:
         """Send a large request; stop as soon as the upstream answers that it does not want it."""
@@ -138,7 +153,7 @@ class Connection:
                 while rest and self._wire.sendable:
                     await self._send(rest[:SENT_AT_ONCE_BYTES])
                     rest = rest[SENT_AT_ONCE_BYTES:]
-            except UpstreamBroke as error:
+            except UpstreamError as error:
                 # Kept: out of a nursery it would come in a group.
                 self._failure = error
             nursery.cancel_scope.cancel(reason="the request is sent")
@@ -152,7 +167,7 @@ class Connection:
         try:
             while parser.status < REFUSED_FROM and not parser.complete and len(self._body) < RECEIVE_BYTES:
                 await self._receive()
-        except UpstreamBroke as error:
+        except UpstreamError as error:
             self._failure = error
         if self._failure is not None or parser.status >= REFUSED_FROM or parser.complete:
             self._wire.abandon_sending()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import AsyncIterator
+from math import inf
 
 import httpx
 import trio
@@ -14,6 +15,7 @@ from trio_gateway.transport.h1_request import encode_head
 from trio_gateway.transport.response import Headers, UpstreamResponse
 from trio_gateway.transport.settings import UpstreamSettings
 from trio_gateway.transport.slots import Slots
+from trio_gateway.transport.watch import Overdue
 
 # For closing what another library opened, and the longest that one cancelled exchange can be held up by it.
 CLEANUP_S = 5.0
@@ -58,7 +60,7 @@ class HttpxOpener:
         return f"<{type(self._transport).__name__}>"
 
     async def open(
-        self, method: bytes | str, target: bytes, headers: Headers, body: bytes, slots: Slots
+        self, method: bytes | str, target: bytes, headers: Headers, body: bytes, slots: Slots, due_s: float = inf
     ) -> UpstreamResponse:
         # For what it refuses: no transport is to let through what ours would not.
         encode_head(method, target, self._origin.host_header, headers, len(body))
@@ -76,14 +78,18 @@ class HttpxOpener:
             # The URL percent-encodes a little more than it must: this is the target to the byte. Not for a proxy, which
             # is to be sent the whole URL.
             request.extensions["target"] = target
+        response: httpx.Response | None = None
         try:
-            response = await self._transport.handle_async_request(request)
+            with trio.CancelScope(deadline=due_s):
+                response = await self._transport.handle_async_request(request)
         except _UNREACHABLE as error:
             raise UpstreamUnreachable(f"cannot connect to {self._origin.address}: {_told(error)}") from error
         except httpx.TransportError as error:
             raise UpstreamBroke(f"the connection to {self._origin.address} broke: {_told(error)}") from error
+        if response is None:
+            raise Overdue(f"{self._origin.address} took too long")
         try:
-            return _HttpxResponse(response, self._origin.address, slots)
+            return _HttpxResponse(response, self._origin.address, slots, due_s)
         except UpstreamBroke:
             await _close(response)  # noqa: ASYNC120 (cancelled here, the cancellation is what counts)
             raise
@@ -99,7 +105,7 @@ class HttpxOpener:
 class _HttpxResponse(UpstreamResponse):
     __slots__ = ("_body", "_response", "_slots")
 
-    def __init__(self, response: httpx.Response, address: str, slots: Slots) -> None:
+    def __init__(self, response: httpx.Response, address: str, slots: Slots, due_s: float) -> None:
         headers = [(name.lower(), value) for name, value in response.headers.raw]
         names = {name for name, _ in headers}
         http_1 = not response.extensions.get("http_version", b"HTTP/1.1").startswith(b"HTTP/2")
@@ -110,6 +116,7 @@ class _HttpxResponse(UpstreamResponse):
         self._response: httpx.Response | None = response
         self._body: AsyncIterator[bytes] = aiter(response.stream)
         self._slots = slots
+        self.due_s = due_s
 
     async def aclose(self) -> None:
         response = self._response
@@ -124,12 +131,14 @@ class _HttpxResponse(UpstreamResponse):
         if self._response is None:
             raise trio.ClosedResourceError("this response is closed")
         try:
-            while not (piece := await anext(self._body, None)):
-                if piece is None:
-                    return b""
+            with trio.CancelScope(deadline=self.due_s):
+                while not (piece := await anext(self._body, None)):
+                    if piece is None:
+                        return b""
+                return piece
         except httpx.TransportError as error:
             raise UpstreamBroke(f"the connection to {self._address} broke: {_told(error)}") from error
-        return piece
+        raise Overdue(f"{self._address} took too long")
 
 
 async def _close(response: httpx.Response) -> None:

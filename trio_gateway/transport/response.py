@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from types import TracebackType
 from typing import Self
 
@@ -20,9 +21,10 @@ class UpstreamResponse:
     that an undone content coding takes its Content-Encoding and Content-Length with it.
     close_delimited: no length was announced and the connection's end is the body's. A body cut short looks the same, so
     that only the terminal marker of what is in it tells.
+    due_s: when `receive_some` gives up, on the event loop's clock; at first what `open` was given. See `wait_until`.
     """
 
-    __slots__ = ("_address", "_decoder", "close_delimited", "headers", "status")
+    __slots__ = ("_address", "_decoder", "close_delimited", "due_s", "headers", "status")
 
     def __init__(
         self, status: int, headers: Headers, content_encoding: bytes | None, close_delimited: bool, address: str
@@ -31,6 +33,7 @@ class UpstreamResponse:
         self.status = status
         self.headers = headers
         self.close_delimited = close_delimited
+        self.due_s = inf
         self._address = address
         self._decoder = None
         if content_encoding is not None:
@@ -55,7 +58,7 @@ class UpstreamResponse:
         """Wait for bytes of the body, as they arrive; b"" at its end, and again after it.
 
         Not a checkpoint where they are already here. Raises UpstreamBroke when the body breaks off: a cut never looks
-        like the end, but for `close_delimited`. The upstream is read no faster than this is called.
+        like the end, but for `close_delimited`; and Overdue. The upstream is read no faster than this is called.
         """
         if self._decoder is None:
             return await self._receive_encoded()
@@ -71,6 +74,10 @@ class UpstreamResponse:
                 raise UpstreamBroke(f"the answer of {self._address} exceeds {max_bytes} bytes")
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def wait_until(self, due_s: float) -> None:
+        """Set when `receive_some` gives up, in place of what was set before. It is of no use after that."""
+        self.due_s = due_s
 
     async def aclose(self) -> None:
         """Give up what the response holds. Its connection serves another request if the body was read to its end.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -15,6 +16,7 @@ from trio_gateway.transport.h1_request import TRANSPORT_HEADERS, encode_head
 from trio_gateway.transport.response import Headers, UpstreamResponse
 from trio_gateway.transport.settings import UpstreamSettings
 from trio_gateway.transport.slots import Slots
+from trio_gateway.transport.watch import Overdue, Watch
 
 if TYPE_CHECKING:
     import httpx
@@ -26,7 +28,7 @@ class Opener(Protocol):
     """What brings requests to an upstream and responses back, knowing nothing of how many there may be."""
 
     async def open(
-        self, method: bytes | str, target: bytes, headers: Headers, body: bytes, slots: Slots
+        self, method: bytes | str, target: bytes, headers: Headers, body: bytes, slots: Slots, due_s: float
     ) -> UpstreamResponse: ...
     def expire(self) -> None: ...
     async def aclose(self) -> None: ...
@@ -35,9 +37,15 @@ class Opener(Protocol):
 class Upstream:
     """One channel's upstream: long-lived, shared by all its exchanges, closed by whoever made it."""
 
-    def __init__(self, settings: UpstreamSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        settings: UpstreamSettings,
+        transport: httpx.AsyncBaseTransport | None = None,
+        watch: Watch | None = None,
+    ) -> None:
         """`transport`, given by tests and embedders, takes the place of the one `settings` name.
 
+        `watch`, which somebody runs, looks after the deadlines of requests; without one they must have none.
         Reads the certificates. Raises ConfigError.
         """
         if settings.transport == "native" and (settings.proxy is not None or settings.http2):
@@ -47,7 +55,7 @@ class Upstream:
         self._slots = Slots(settings.connections_max)
         self._opener: Opener
         if transport is None and settings.transport == "native":
-            self._opener = _NativeOpener(self._origin, settings)
+            self._opener = _NativeOpener(self._origin, settings, watch)
         else:
             # Here, and not above: importing httpx takes a tenth of a second, which most processes need not spend.
             from trio_gateway.transport.httpx_opener import HttpxOpener, httpx_transport
@@ -68,7 +76,12 @@ class Upstream:
         return self._slots.waiting
 
     async def open(
-        self, method: bytes | str, target_path: bytes, headers: list[tuple[bytes, bytes]], body: bytes
+        self,
+        method: bytes | str,
+        target_path: bytes,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes,
+        due_s: float = inf,
     ) -> UpstreamResponse:
         """Send a request and wait for the head of its response, which the caller closes.
 
@@ -76,20 +89,27 @@ class Upstream:
         `accept-encoding` (identity) are added where missing. ValueError says that one of them is impossible.
 
         Raises UpstreamUnreachable where no byte of the request can have been processed, so that it may be sent
-        elsewhere, and UpstreamBroke where it may have been. There is no deadline but `connect_s`: callers set one.
+        elsewhere, and UpstreamBroke where it may have been. After `due_s`, on the event loop's clock, it is Overdue,
+        and so is what the response has to give, until `wait_until` sets another time.
         Cancelled, it closes its connection and gives its place to the next caller.
         """
         slots = self._slots
         if not slots.acquire_nowait():
-            await slots.acquire()
+            await self._wait_for_slot(due_s)
         opened = False
         try:
-            response = await self._opener.open(method, target_path, headers, body, slots)
+            response = await self._opener.open(method, target_path, headers, body, slots, due_s)
             opened = True
             return response
         finally:
             if not opened:
                 slots.release()
+
+    async def _wait_for_slot(self, due_s: float) -> None:
+        with trio.CancelScope(deadline=due_s):
+            await self._slots.acquire()
+            return
+        raise Overdue(f"no connection to {self._origin.address} was free in time (connections_max)")
 
     def expire(self) -> None:
         """Close connections idle for more than `idle_s`. `open` does so by itself: this is for an upstream at rest."""
@@ -109,11 +129,12 @@ class Upstream:
 
 
 class _NativeOpener:
-    __slots__ = ("_client", "_host", "_origin")
+    __slots__ = ("_client", "_host", "_origin", "_watch")
 
-    def __init__(self, origin: Origin, settings: UpstreamSettings) -> None:
+    def __init__(self, origin: Origin, settings: UpstreamSettings, watch: Watch | None) -> None:
         tls = tls_context(settings) if origin.scheme == "https" else None
-        self._client = Client(settings, tls)
+        self._client = Client(settings, tls, watch)
+        self._watch = watch
         self._origin = origin
         self._host = origin.host_header
 
@@ -121,12 +142,13 @@ class _NativeOpener:
         return repr(self._client)
 
     async def open(
-        self, method: bytes | str, target: bytes, headers: Headers, body: bytes, slots: Slots
+        self, method: bytes | str, target: bytes, headers: Headers, body: bytes, slots: Slots, due_s: float
     ) -> UpstreamResponse:
         head = encode_head(method, target, self._host, headers, len(body))
-        connection = await self._client.open(self._origin, head, body, no_body=method in ("HEAD", b"HEAD"))
+        no_body = method in ("HEAD", b"HEAD")
+        connection = await self._client.open(self._origin, head, body, no_body=no_body, due_s=due_s)
         try:
-            return _NativeResponse(connection, self._client, slots)
+            return _NativeResponse(connection, self._client, slots, self._watch)
         except UpstreamBroke:
             self._client.release(connection)
             raise
@@ -139,9 +161,9 @@ class _NativeOpener:
 
 
 class _NativeResponse(UpstreamResponse):
-    __slots__ = ("_client", "_connection", "_slots")
+    __slots__ = ("_client", "_connection", "_slots", "_watch")
 
-    def __init__(self, connection: Connection, client: Client, slots: Slots) -> None:
+    def __init__(self, connection: Connection, client: Client, slots: Slots, watch: Watch | None) -> None:
         super().__init__(
             connection.status,
             connection.headers,
@@ -152,6 +174,11 @@ class _NativeResponse(UpstreamResponse):
         self._connection: Connection | None = connection
         self._client = client
         self._slots = slots
+        self._watch = watch
+
+    def wait_until(self, due_s: float) -> None:
+        if self._connection is not None and self._watch is not None:
+            self._watch.move(self._connection, due_s)
 
     async def aclose(self) -> None:
         # Nothing here waits, which is why no cancellation can come between.
