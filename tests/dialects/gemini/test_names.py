@@ -11,9 +11,7 @@ from trio_gateway.dialects.gemini.names import (
     digest,
     recognise_name,
     synthesise_id,
-    unwrap,
     wire_id,
-    wrap,
 )
 from trio_gateway.errors import InvalidRequest
 
@@ -75,13 +73,3 @@ def test_any_other_id_is_sent(id_: str) -> None:
 def test_answers_with_different_ids_have_different_digests() -> None:
     assert digest("a") != digest("b")
     assert digest(None) == "0"
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_free_text_is_unwrapped_as_it_was_wrapped(text: str) -> None:
-    assert unwrap(bytes(wrap(text)).decode()) == text
-
-
-@pytest.mark.parametrize("arguments", ['{"input":1}', '{"input":"a","b":2}', "{", ""])
-def test_arguments_of_another_shape_are_left_wrapped(arguments: str) -> None:
-    assert unwrap(arguments) == arguments

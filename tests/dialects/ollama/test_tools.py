@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from trio_gateway.dialects.conversation import Conversation, Losses, Tool
-from trio_gateway.dialects.ollama.tools import encode_tools, object_of, wrapped
+from trio_gateway.dialects.ollama.tools import encode_tools
 
 
 def lost(parameters: bytes | None, source: str = "openai_chat") -> list[str]:
@@ -81,13 +81,3 @@ def test_the_schema_goes_out_byte_for_byte() -> None:
 @given(st.recursive(st.none() | st.booleans() | st.text(), lambda i: st.lists(i) | st.dictionaries(st.text(), i)))
 def test_any_schema_is_looked_through(schema: object) -> None:
     lost(json.dumps(schema).encode())
-
-
-@given(st.text() | st.recursive(st.integers(), lambda i: st.dictionaries(st.text(), i)).map(json.dumps))
-def test_arguments_are_one_object_or_none(arguments: str) -> None:
-    found = object_of(arguments)
-    if found is None:
-        assert json.loads(wrapped(arguments)) == {"input": arguments.encode(errors="replace").decode()}
-    else:
-        assert isinstance(json.loads(found), dict)
-        assert not arguments.strip() or found == arguments.encode()

@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects.conversation import Loss, Losses, Stop, Token, Usage
+from trio_gateway.dialects.names import unescape_name
 from trio_gateway.dialects.opaque import carry, recognise
 from trio_gateway.dialects.openai_responses.items import (
     ME,
@@ -19,7 +20,6 @@ from trio_gateway.dialects.openai_responses.items import (
     mark_previous,
     mark_redacted,
     read_token,
-    recognise_name,
     status_of,
     stop_of,
     unmark_previous,
@@ -70,7 +70,7 @@ def test_our_own_token_is_never_marked_as_redacted() -> None:
 def test_a_name_comes_back_from_the_characters_openai_takes(name: str) -> None:
     carried = carry_name(name)
     assert re.fullmatch(r"[a-zA-Z0-9_-]+", carried)
-    assert recognise_name(carried) == name
+    assert unescape_name(carried) == name
 
 
 def test_a_legal_name_stays_as_it_is() -> None:
@@ -80,7 +80,7 @@ def test_a_legal_name_stays_as_it_is() -> None:
 def test_a_name_that_looks_escaped_is_not_taken_for_one() -> None:
     assert carry_name("a.b") == "a_x2E_b"
     assert carry_name("a_x2E_b") == "a_x5F_x2E_b"
-    assert recognise_name("a_xD800_b") == "a_xD800_b"  # half a surrogate pair is no character
+    assert unescape_name("a_xD800_b") == "a_xD800_b"  # half a surrogate pair is no character
 
 
 @pytest.mark.parametrize("name", ["", "n" * 129])

@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Raw
 
 from gateway_schemas import anthropic_messages as wire_shapes
-from trio_gateway.dialects.anthropic_messages import custom
 from trio_gateway.dialects.anthropic_messages.caching import CacheMarks
 from trio_gateway.dialects.anthropic_messages.citations import own_citations
 from trio_gateway.dialects.anthropic_messages.names import carry_id, carry_name
+from trio_gateway.dialects.arguments import object_of, wrap
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import (
     Audio,
@@ -33,14 +33,11 @@ from trio_gateway.dialects.conversation import (
     ToolResult,
 )
 from trio_gateway.dialects.media import image_type_of_base64, media_type_of_base64, not_inlined
-from trio_gateway.dialects.wire import BAD_BODY
 from trio_gateway.errors import InvalidRequest
 
 NAME = "anthropic_messages"
 
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
-
-_decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 class BlockWriter:
@@ -158,7 +155,7 @@ class BlockWriter:
     def _tool_call(self, part: ToolCall) -> object:
         self._lose_token(part.token, part.at)
         self._call_names[part.id] = part.name
-        input_ = custom.wrap(part.arguments) if part.custom else self._input(part)
+        input_ = wrap(part.arguments) if part.custom else self._input(part)
         block = wire_shapes.ToolUseBlock(carry_id(part.id), carry_name(part.name, part.at, part.custom), input_)
         self._marks.add(self.region, block, part.cache, part.at)
         return block
@@ -208,19 +205,11 @@ class BlockWriter:
 
 
 def input_of(arguments: str) -> tuple[Raw, str | None]:
-    """Return a call's arguments as the object that Anthropic takes, and a reason where they were none.
-
-    The very text is embedded where it is an object, so that its spelling stays what the cache knows.
-    """
-    if not arguments or arguments == "{}":
-        return Raw(b"{}"), None
-    try:
-        _decode_object(arguments)
-    except BAD_BODY:
-        pass
-    else:
-        return Raw(arguments.encode()), None
-    return custom.wrap(arguments), "its arguments are no JSON object: they are sent as the text of `input`"
+    """Return a call's arguments as the object that Anthropic takes, and a reason where they were none."""
+    found = object_of(arguments)
+    if found is not None:
+        return found, None
+    return wrap(arguments), "its arguments are no JSON object: they are sent as the text of `input`"
 
 
 def _text_of(base64: str, at: str) -> str:

@@ -1,11 +1,7 @@
 """Ids and tool names that fit Anthropic's patterns, and the way back: no table, so that every request stands alone.
 
-An id that does not match `^[a-zA-Z0-9_-]+$` is written `trio-` and its base64url. In a name, which the model reads,
-each character that `[a-zA-Z0-9_-]` has no place for is written `_xHEX_`. What already looks escaped is escaped once
-more, so that both mappings are injective and undo each other.
-
-Anthropic has no tools that take free text. Such a tool is offered as one with the single argument `input`, its name
-ending in a mark: a call of it can be told from a function's, and is unwrapped.
+An id that does not match `^[a-zA-Z0-9_-]+$` is written `trio-` and its base64url; what already begins so, likewise. A
+name may have the same characters, and is escaped as names are.
 """
 
 from __future__ import annotations
@@ -14,15 +10,14 @@ import binascii
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
+from trio_gateway.dialects.names import CUSTOM_MARK, escape_name, unescape_name
 from trio_gateway.errors import InvalidRequest
 
 NAME_LENGTH_MAX = 128
-CUSTOM_MARK = "-x0_"  # no underscore in front, which might complete an escape
 
 _LEGAL = re.compile(r"[a-zA-Z0-9_-]+\Z").match
 _ID_PREFIX = "trio-"
-_ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]|_(?=x[0-9A-F]{1,6}[^a-zA-Z0-9])|-(?=x0_\Z)")
-_ESCAPED = re.compile(r"_x([0-9A-F]{1,6})_")
+_MISFIT = re.compile(r"[^a-zA-Z0-9_-]|_(?=x[0-9A-F]{1,6}[^a-zA-Z0-9])|-(?=x0_\Z)")
 
 
 def carry_id(id_: str) -> str:
@@ -47,7 +42,7 @@ def recognise_id(id_: str) -> str:
 def carry_name(name: str, at: str, custom: bool = False) -> str:
     """Return a tool's name as Anthropic takes it. Raises InvalidRequest, pointing at `at`, where none will do."""
     if not _LEGAL(name) or "_x" in name or name.endswith(CUSTOM_MARK):
-        name = _ILLEGAL.sub(_escape, name)
+        name = escape_name(name, _MISFIT)
     if custom:
         name += CUSTOM_MARK
     if not 0 < len(name) <= NAME_LENGTH_MAX:
@@ -64,14 +59,4 @@ def recognise_name(name: str) -> tuple[str, bool]:
     custom = name.endswith(CUSTOM_MARK) and len(name) > len(CUSTOM_MARK)
     if custom:
         name = name[: -len(CUSTOM_MARK)]
-    return _ESCAPED.sub(_unescape, name) if "_x" in name else name, custom
-
-
-def _escape(match: re.Match[str]) -> str:
-    return f"_x{ord(match[0]):X}_"
-
-
-def _unescape(match: re.Match[str]) -> str:
-    code = int(match[1], 16)
-    # Half a surrogate pair is no character: we did not write that.
-    return match[0] if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF else chr(code)
+    return unescape_name(name), custom

@@ -8,11 +8,11 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import anthropic_messages as wire_shapes
-from trio_gateway.dialects.anthropic_messages.custom import unwrap
 from trio_gateway.dialects.anthropic_messages.errors import stream_error
 from trio_gateway.dialects.anthropic_messages.names import recognise_id, recognise_name
 from trio_gateway.dialects.anthropic_messages.stops import read_stop
 from trio_gateway.dialects.anthropic_messages.usage import read_usage, unread_usage
+from trio_gateway.dialects.arguments import unwrap
 from trio_gateway.dialects.conversation import (
     Answer,
     Choice,

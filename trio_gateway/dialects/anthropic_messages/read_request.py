@@ -14,7 +14,6 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import anthropic_messages as wire_shapes
-from trio_gateway.dialects.anthropic_messages.custom import unwrap
 from trio_gateway.dialects.anthropic_messages.names import recognise_id, recognise_name
 from trio_gateway.dialects.anthropic_messages.nodes import (
     BLOCKS,
@@ -34,6 +33,7 @@ from trio_gateway.dialects.anthropic_messages.nodes import (
     TOOL_CHOICE,
     decode_block,
 )
+from trio_gateway.dialects.arguments import unwrap
 from trio_gateway.dialects.capabilities import EFFORT_BUDGETS, effort_of_budget
 from trio_gateway.dialects.conversation import (
     CacheMark,

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import anthropic_messages as wire_shapes
-from trio_gateway.dialects.anthropic_messages import custom
 from trio_gateway.dialects.anthropic_messages.caching import CacheMarks
 from trio_gateway.dialects.anthropic_messages.names import carry_name
+from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Tool
 from trio_gateway.dialects.wire import BAD_BODY
@@ -60,7 +60,7 @@ def _offered(conversation: Conversation, losses: Losses) -> list[Tool]:
 def _write_tool(tool: Tool, marks: CacheMarks, losses: Losses) -> wire_shapes.Tool:
     is_custom = tool.kind == "custom"
     name = carry_name(tool.name, tool.at, is_custom)
-    written = wire_shapes.Tool(name, custom.SCHEMA if is_custom else _input_schema(tool, losses))
+    written = wire_shapes.Tool(name, FREE_TEXT_SCHEMA if is_custom else _input_schema(tool, losses))
     if tool.description is not None:
         written.description = tool.description
     if tool.strict is not None:

@@ -9,12 +9,12 @@ import msgspec
 from msgspec import Raw
 
 from gateway_schemas import anthropic_messages as wire_shapes
-from trio_gateway.dialects.anthropic_messages import custom
 from trio_gateway.dialects.anthropic_messages.blocks import input_of
 from trio_gateway.dialects.anthropic_messages.citations import own_citations
-from trio_gateway.dialects.anthropic_messages.names import CUSTOM_MARK, carry_id, carry_name
+from trio_gateway.dialects.anthropic_messages.names import carry_id, carry_name
 from trio_gateway.dialects.anthropic_messages.stops import write_stop
 from trio_gateway.dialects.anthropic_messages.usage import write_usage
+from trio_gateway.dialects.arguments import wrap
 from trio_gateway.dialects.conversation import (
     Answer,
     AnswerContext,
@@ -29,6 +29,7 @@ from trio_gateway.dialects.conversation import (
     Token,
     ToolCall,
 )
+from trio_gateway.dialects.names import CUSTOM_MARK
 from trio_gateway.dialects.opaque import carry
 from trio_gateway.dialects.wire import BAD_BODY
 from trio_gateway.errors import InvalidRequest
@@ -139,7 +140,7 @@ def _reasoning(part: Reasoning, losses: Losses) -> object | None:
 
 def _call(part: ToolCall, losses: Losses) -> object:
     if part.custom:
-        input_ = custom.wrap(part.arguments)
+        input_ = wrap(part.arguments)
     else:
         input_, reason = input_of(part.arguments)
         if reason is not None:

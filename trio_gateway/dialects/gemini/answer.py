@@ -7,6 +7,7 @@ from typing import cast
 from msgspec import UNSET, UnsetType
 
 from gateway_schemas import gemini as wire_gemini
+from trio_gateway.dialects.arguments import object_of, wrap
 from trio_gateway.dialects.conversation import (
     Answer,
     AnswerContext,
@@ -27,7 +28,7 @@ from trio_gateway.dialects.conversation import (
 from trio_gateway.dialects.events import AnswerEvent, Fail, fail_broken, fold
 from trio_gateway.dialects.gemini.chunks import ChunkReader
 from trio_gateway.dialects.gemini.frames import FrameDecoder, ObjectSplitter
-from trio_gateway.dialects.gemini.names import carry_name, wire_id, wrap
+from trio_gateway.dialects.gemini.names import carry_name, wire_id
 from trio_gateway.dialects.gemini.outcome import (
     MALFORMED_CALL,
     lose_tier,
@@ -37,7 +38,6 @@ from trio_gateway.dialects.gemini.outcome import (
     write_usage,
 )
 from trio_gateway.dialects.gemini.tokens import NAME, carry
-from trio_gateway.dialects.gemini.write_contents import object_of
 from trio_gateway.errors import UpstreamBroke
 
 _DONE = b"[DONE]"  # some gateways end every stream with it

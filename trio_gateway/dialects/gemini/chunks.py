@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from gateway_schemas import gemini as wire_gemini
+from trio_gateway.dialects.arguments import unwrap
 from trio_gateway.dialects.conversation import Loss, Losses, Stop, Token, Usage
 from trio_gateway.dialects.events import (
     AnswerEvent,
@@ -26,7 +27,7 @@ from trio_gateway.dialects.events import (
 )
 from trio_gateway.dialects.gemini import shapes
 from trio_gateway.dialects.gemini.errors import stream_error
-from trio_gateway.dialects.gemini.names import digest, recognise_name, synthesise_id, unwrap
+from trio_gateway.dialects.gemini.names import digest, recognise_name, synthesise_id
 from trio_gateway.dialects.gemini.outcome import read_logprobs, read_stop, read_tier, read_time, read_usage
 from trio_gateway.dialects.gemini.partial import PartialArguments
 from trio_gateway.dialects.gemini.tokens import NAME, recognise

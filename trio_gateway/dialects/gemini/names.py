@@ -1,11 +1,7 @@
 """Names of functions that Gemini takes, ids of calls that have none, and the way back: no table, each stands alone.
 
-A name is `[a-zA-Z_][a-zA-Z0-9_.:-]*` there; each character that does not fit is written `_xHEX_`, and so is what would
-look as if it had been. That pairs every name with one that is legal, each with another, so that a client's own legal
-names too come through unchanged, both ways.
-
-Gemini has no tools that take free text. Such a tool is offered as a function with the single argument `input`, its
-name ending in a mark: a call of it can be told from a function's, and is unwrapped.
+A name is `[a-zA-Z_][a-zA-Z0-9_.:-]*` there. Only what would otherwise not come back is escaped: that pairs every name
+with one that is legal, each with another, so that a client's own legal names too come through unchanged, both ways.
 
 A call without an id is given `call_gem_WHERE_N`: WHERE is the index of its content in the request, or a digest of
 the answer's id, N counts the calls there. Such an id was never Google's, and does not go back to it.
@@ -18,24 +14,13 @@ from hashlib import blake2b
 
 import msgspec
 
-from trio_gateway.dialects.wire import BAD_BODY
+from trio_gateway.dialects.names import CUSTOM_MARK, escape_name, unescape_name
 from trio_gateway.errors import InvalidRequest
 
-FREE_TEXT_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
-
-_CUSTOM_MARK = "-x0_"
 _MAX_LENGTH = 512  # Google's limit is far below; it bounds the recursion of what is escaped again and again
 _LEGAL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]*\Z").match
-_ILLEGAL = re.compile(r"\A[0-9.:-]|[^a-zA-Z0-9_.:-]|_(?=x[0-9A-F]{1,6}[^a-zA-Z0-9])|-(?=x0_\Z)")
-_ESCAPED = re.compile(r"_x([0-9A-F]{1,6})_")
+_MISFIT = re.compile(r"\A[0-9.:-]|[^a-zA-Z0-9_.:-]|_(?=x[0-9A-F]{1,6}[^a-zA-Z0-9])|-(?=x0_\Z)")
 _SYNTHESISED = re.compile(r"call_gem_[0-9a-f]+(?:_[0-9]+)+\Z").match
-
-
-class _Wrapped(msgspec.Struct, forbid_unknown_fields=True):
-    input: str
-
-
-_decode_wrapped = msgspec.json.Decoder(_Wrapped).decode
 
 
 def carry_name(name: str, at: str = "", *, custom: bool = False) -> str:
@@ -43,47 +28,24 @@ def carry_name(name: str, at: str = "", *, custom: bool = False) -> str:
     if not _LEGAL(name) or recognise_name(name) != (name, False):
         if not name:
             raise InvalidRequest("A function needs a name.", code="invalid_value", pointer=at)
-        name = _ILLEGAL.sub(_escape, name)
-    return name + _CUSTOM_MARK if custom else name
+        name = escape_name(name, _MISFIT)
+    return name + CUSTOM_MARK if custom else name
 
 
 def recognise_name(name: str) -> tuple[str, bool]:
     """Return the name that `carry_name` was given, and whether the tool takes free text."""
     if len(name) > _MAX_LENGTH:
         return name, False
-    if name.endswith(_CUSTOM_MARK):
-        base = name[: -len(_CUSTOM_MARK)]
+    if name.endswith(CUSTOM_MARK):
+        base = name[: -len(CUSTOM_MARK)]
         original, custom = recognise_name(base)
         return (original, True) if original and not custom else (name, False)
-    original = _ESCAPED.sub(_unescape, name) if "_x" in name else name
+    original = unescape_name(name)
     if original == name:
         return name, False
     # Ours only where there was a need, and where it is what we would write.
     needed = bool(original) and (not _LEGAL(original) or recognise_name(original) != (original, False))
-    return (original, False) if needed and _ILLEGAL.sub(_escape, original) == name else (name, False)
-
-
-def _escape(match: re.Match[str]) -> str:
-    return f"_x{ord(match[0]):X}_"
-
-
-def _unescape(match: re.Match[str]) -> str:
-    code = int(match[1], 16)
-    # Half a surrogate pair is no character: we did not write that.
-    return match[0] if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF else chr(code)
-
-
-def wrap(text: str) -> msgspec.Raw:
-    """Return the arguments that a custom tool's free text becomes."""
-    return msgspec.Raw(b'{"input":%b}' % msgspec.json.encode(text))
-
-
-def unwrap(arguments: str) -> str:
-    """Return the text; arguments of another shape are returned as they are."""
-    try:
-        return _decode_wrapped(arguments).input
-    except BAD_BODY:
-        return arguments
+    return (original, False) if needed and escape_name(original, _MISFIT) == name else (name, False)
 
 
 def synthesise_id(where: str, place: int) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from gateway_schemas import gemini as wire_gemini
+from trio_gateway.dialects.arguments import unwrap
 from trio_gateway.dialects.conversation import (
     Loss,
     Losses,
@@ -22,7 +23,7 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.gemini.media import read_blob, read_file_data
-from trio_gateway.dialects.gemini.names import recognise_name, synthesise_id, unwrap
+from trio_gateway.dialects.gemini.names import recognise_name, synthesise_id
 from trio_gateway.dialects.gemini.results import read_parts
 from trio_gateway.dialects.gemini.tokens import NAME, recognise
 from trio_gateway.errors import InvalidRequest

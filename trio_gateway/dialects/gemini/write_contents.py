@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import gemini as wire_gemini
+from trio_gateway.dialects.arguments import object_of, wrap
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import (
     Audio,
@@ -31,7 +32,7 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.gemini.media import write_media
-from trio_gateway.dialects.gemini.names import carry_name, wire_id, wrap
+from trio_gateway.dialects.gemini.names import carry_name, wire_id
 from trio_gateway.dialects.gemini.results import NO_RESULT, write_result
 from trio_gateway.dialects.gemini.tokens import NAME
 from trio_gateway.dialects.wire import BAD_BODY
@@ -39,24 +40,10 @@ from trio_gateway.dialects.wire import BAD_BODY
 # Gemini 3 refuses a step whose first call has no signature; this is Google's word for a call that never had one.
 SKIP_SIGNATURE = "skip_thought_signature_validator"
 
-_EMPTY = Raw(b"{}")
 _INT_EXACT = 2**53
 _INT_MAX = 2**1000  # near the end of a double's range
 _long_digits = re.compile(rb"[0-9]{16}|[eE][+-]?[0-9]{3}").search
-_decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode = msgspec.json.Decoder().decode
-
-
-def object_of(arguments: str) -> Raw | None:
-    """Return the very text of arguments that are one JSON object; no text at all is the empty object."""
-    if not arguments or arguments == "{}":
-        return _EMPTY
-    try:
-        text = arguments.encode()
-        _decode_members(text)
-    except (*BAD_BODY, UnicodeEncodeError):
-        return None if arguments.strip() else _EMPTY
-    return Raw(text.strip())
 
 
 def has_inexact_integer(arguments: bytes) -> bool:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import gemini as wire_gemini
+from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA
 from trio_gateway.dialects.capabilities import EFFORT_BUDGETS, Capabilities, effort_of_budget, nearest_effort
 from trio_gateway.dialects.conversation import (
     Conversation,
@@ -17,7 +18,7 @@ from trio_gateway.dialects.conversation import (
     Tool,
     ToolChoice,
 )
-from trio_gateway.dialects.gemini.names import FREE_TEXT_SCHEMA, carry_name
+from trio_gateway.dialects.gemini.names import carry_name
 from trio_gateway.dialects.gemini.tokens import NAME
 from trio_gateway.dialects.gemini.write_contents import ContentsWriter
 from trio_gateway.errors import InvalidRequest

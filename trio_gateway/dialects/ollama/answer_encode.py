@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway_schemas import ollama
+from trio_gateway.dialects.arguments import object_of, wrap
 from trio_gateway.dialects.conversation import (
     Answer,
     AnswerContext,
@@ -22,7 +23,6 @@ from trio_gateway.dialects.conversation import (
     Usage,
 )
 from trio_gateway.dialects.ollama.times import rfc3339
-from trio_gateway.dialects.ollama.tools import object_of, wrapped
 from trio_gateway.dialects.wire import BAD_BODY
 
 
@@ -91,11 +91,12 @@ def put_usage(usage: Usage, response: ollama.ChatResponse, losses: Losses) -> No
             losses.append(Loss("/usage", f"Ollama does not count {name} tokens apart"))
 
 
-def call_of(id_: str, name: str, arguments: bytes, index: int) -> ollama.ToolCall:
+def call_of(id_: str, name: str, arguments: Raw, index: int) -> ollama.ToolCall:
     # On a line of its own a call must not have line ends, which in JSON are nothing but space between tokens.
-    if b"\n" in arguments or b"\r" in arguments:
-        arguments = arguments.replace(b"\n", b" ").replace(b"\r", b" ")
-    function = ollama.ToolCallFunction(name, Raw(arguments), index)
+    text = bytes(arguments)
+    if b"\n" in text or b"\r" in text:
+        arguments = Raw(text.replace(b"\n", b" ").replace(b"\r", b" "))
+    function = ollama.ToolCallFunction(name, arguments, index)
     return ollama.ToolCall(function, id_) if id_ else ollama.ToolCall(function)
 
 
@@ -193,7 +194,7 @@ def _add_call(part: ToolCall, calls: list[ollama.ToolCall], doubtful: list[ToolC
         losses.append(Loss(part.at, "Ollama has no place for a token"))
     if part.custom:
         losses.append(Loss(part.at, WRAPPED))
-        calls.append(call_of(part.id, part.name, wrapped(part.arguments), len(calls)))
+        calls.append(call_of(part.id, part.name, wrap(part.arguments), len(calls)))
         return
     arguments = object_of(part.arguments)
     if arguments is None:
@@ -217,4 +218,4 @@ def settled(id_: str, name: str, arguments: str, stop: Stop | None, index: int) 
     """
     if stop is not None and stop.reason in ("length", "context_window"):
         return None
-    return call_of(id_, name, wrapped(arguments), index)
+    return call_of(id_, name, wrap(arguments), index)

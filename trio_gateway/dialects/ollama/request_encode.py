@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from gateway_schemas import ollama
+from trio_gateway.dialects.arguments import object_of, wrap
 from trio_gateway.dialects.capabilities import Capabilities, nearest_effort
 from trio_gateway.dialects.conversation import (
     Audio,
@@ -27,7 +28,7 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.media import image_type_of_base64, not_inlined, standard_base64
-from trio_gateway.dialects.ollama.tools import encode_tools, object_of, wrapped
+from trio_gateway.dialects.ollama.tools import encode_tools
 from trio_gateway.errors import InvalidRequest
 
 # How a message reads: thoughts, text, images, calls. Parts in another order are put into this one.
@@ -345,14 +346,14 @@ class _Messages:
         self._names[call.id] = call.name
         arguments = None if call.custom else object_of(call.arguments)
         if arguments is None:
-            arguments = wrapped(call.arguments)
+            arguments = wrap(call.arguments)
             self._lose(call.at, "arguments are an object: what is none is wrapped, as input")
         if call.token is not None:
             self._lose(call.at, f"only {call.token.issuer} can read the token")
         if call.item_id is not None:
             self._lose(call.at + "/id", "Ollama has one id for a call")
         self._lose_cache(call)
-        return ollama.ToolCall(ollama.ToolCallFunction(call.name, msgspec.Raw(arguments)), call.id)
+        return ollama.ToolCall(ollama.ToolCallFunction(call.name, arguments), call.id)
 
     def _lose_cache(self, node: Text | Image | File | ToolCall | ToolResult) -> None:
         if node.cache is not None:

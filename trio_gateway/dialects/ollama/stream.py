@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from gateway_schemas import ollama
+from trio_gateway.dialects.arguments import object_of, wrap
 from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses, Stop, Usage
 from trio_gateway.dialects.events import (
     AnswerEvent,
@@ -37,7 +38,6 @@ from trio_gateway.dialects.ollama import answer_decode as reading
 from trio_gateway.dialects.ollama import answer_encode as writing
 from trio_gateway.dialects.ollama.errors import encode_stream_error, error_in_answer
 from trio_gateway.dialects.ollama.times import rfc3339
-from trio_gateway.dialects.ollama.tools import object_of, wrapped
 from trio_gateway.errors import UpstreamBroke
 
 _BOM = b"\xef\xbb\xbf"
@@ -312,7 +312,7 @@ class AnswerEncoder:
     def _close_call(self, key: int, lines: list[bytes]) -> None:
         opened, pieces = self._open_calls.pop(key)
         text = "".join(pieces)
-        arguments = wrapped(text) if opened.kind == "custom_call" else object_of(text)
+        arguments = wrap(text) if opened.kind == "custom_call" else object_of(text)
         if opened.kind == "custom_call":
             self._lose(writing.WRAPPED)
         if arguments is None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway_schemas import ollama
+from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Tool
 from trio_gateway.dialects.wire import BAD_BODY, escape
 
@@ -26,29 +27,11 @@ _SCHEMA_AT = {
 }
 
 _NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
-_FREE_TEXT = msgspec.Raw(b'{"type":"object","required":["input"],"properties":{"input":{"type":"string"}}}')
 _MAX_CACHED_BYTES = 8192
 
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
-
-
-def object_of(arguments: str) -> bytes | None:
-    """Return the very text of a call's arguments where it is one JSON object; no text at all is the empty object."""
-    if arguments == "{}" or not arguments:
-        return b"{}"
-    try:
-        text = arguments.encode()
-        _decode_object(text)
-    except (*BAD_BODY, UnicodeEncodeError):
-        return None if arguments.strip() else b"{}"
-    return text
-
-
-def wrapped(arguments: str) -> bytes:
-    """Return the object that stands in for arguments that are none: a custom tool's text, or broken JSON."""
-    return b'{"input":%b}' % _encode(arguments.encode(errors="replace").decode())
 
 
 def encode_tools(conversation: Conversation, losses: Losses) -> list[ollama.Tool]:
@@ -83,7 +66,7 @@ def _encode_tool(tool: Tool, source: str, losses: Losses) -> ollama.Tool | None:
         function.description = tool.description
     if tool.kind == "custom":
         losses.append(Loss(tool.at, "a tool that takes free text becomes a function with one argument, input"))
-        function.parameters = _FREE_TEXT
+        function.parameters = FREE_TEXT_SCHEMA
     else:
         function.parameters = _parameters(tool, source, losses)
     return ollama.Tool(function)

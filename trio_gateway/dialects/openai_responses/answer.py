@@ -20,6 +20,7 @@ from trio_gateway.dialects.conversation import (
     ToolCall,
 )
 from trio_gateway.dialects.events import join_logprobs
+from trio_gateway.dialects.names import unescape_name
 from trio_gateway.dialects.openai_responses.errors import error_of
 from trio_gateway.dialects.openai_responses.items import (
     CONTENT_TAGS,
@@ -29,7 +30,6 @@ from trio_gateway.dialects.openai_responses.items import (
     mark_previous,
     mark_redacted,
     read_token,
-    recognise_name,
     status_of,
     stop_of,
     unmark_redacted,
@@ -156,7 +156,7 @@ CALLS = frozenset({"function_call", "custom_tool_call"})
 def call_of(item: wire.OutputItem, kind: str, at: str) -> ToolCall:
     """Return a call. Where a server gives no call_id, the item's id will do."""
     call_id = item.call_id or item.id or "call_" + at.rpartition("/")[2]
-    name = recognise_name(item.name or "")
+    name = unescape_name(item.name or "")
     if kind == "custom_tool_call":
         return ToolCall(call_id, name, item.input or "", custom=True)
     return ToolCall(call_id, name, item.arguments or "{}")

@@ -33,11 +33,11 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.media import media_of_file_data, media_of_url
+from trio_gateway.dialects.names import unescape_name
 from trio_gateway.dialects.openai_responses.items import (
     EMPTY_LISTS,
     ME,
     read_token,
-    recognise_name,
     unmark_previous,
     unmark_redacted,
     unread_members,
@@ -181,7 +181,7 @@ class ItemReader:
         unread_members(raw, _CALL, wire.FunctionCall, at, self.losses, _CALL_DEFAULTS)
         call_id = _call_id(call.call_id, at)
         self._part(
-            "assistant", ToolCall(call_id, recognise_name(call.name), call.arguments or "{}", at, item_id=call.id), at
+            "assistant", ToolCall(call_id, unescape_name(call.name), call.arguments or "{}", at, item_id=call.id), at
         )
 
     def _custom_call(self, raw: msgspec.Raw, at: str) -> None:
@@ -189,7 +189,7 @@ class ItemReader:
         unread_members(raw, _CALL, wire.CustomToolCall, at, self.losses, _CALL_DEFAULTS)
         call_id = _call_id(call.call_id, at)
         self._part(
-            "assistant", ToolCall(call_id, recognise_name(call.name), call.input, at, custom=True, item_id=call.id), at
+            "assistant", ToolCall(call_id, unescape_name(call.name), call.input, at, custom=True, item_id=call.id), at
         )
 
     def _function_output(self, raw: msgspec.Raw, at: str) -> None:
@@ -199,7 +199,7 @@ class ItemReader:
         self._part(
             "tool",
             ToolResult(
-                call_id, self.content(item.output, at + "/output"), at, recognise_name(item.name) if item.name else None
+                call_id, self.content(item.output, at + "/output"), at, unescape_name(item.name) if item.name else None
             ),
             at,
         )

@@ -10,6 +10,7 @@ import msgspec
 
 from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects.conversation import Loss, Losses, Stop, Token, Usage
+from trio_gateway.dialects.names import escape_name
 from trio_gateway.dialects.opaque import carry, recognise
 from trio_gateway.dialects.wire import escape, field_names
 from trio_gateway.errors import InvalidRequest
@@ -73,20 +74,14 @@ CALL_ID_MAX = 64
 NAME_MAX = 128
 
 _LEGAL_NAME = re.compile(r"[a-zA-Z0-9_-]+\Z").match
-_ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]|_(?=x[0-9A-F]{1,6}_)")
-_ESCAPED = re.compile(r"_x([0-9A-F]{1,6})_")
+_MISFIT = re.compile(r"[^a-zA-Z0-9_-]|_(?=x[0-9A-F]{1,6}_)")
 
 
 def carry_name(name: str) -> str:
     """Return a tool's name in the characters that OpenAI takes: others become `_xHEX_`. Injective."""
     if _LEGAL_NAME(name) and "_x" not in name:
         return name
-    return _ILLEGAL.sub(lambda match: f"_x{ord(match[0]):X}_", name)
-
-
-def recognise_name(name: str) -> str:
-    """Return the name that `carry_name` was given."""
-    return _ESCAPED.sub(_unescape, name) if "_x" in name else name
+    return escape_name(name, _MISFIT)
 
 
 def written_name(name: str, at: str) -> str:
@@ -99,12 +94,6 @@ def written_name(name: str, at: str) -> str:
             pointer=at,
         )
     return written
-
-
-def _unescape(match: re.Match[str]) -> str:
-    code = int(match[1], 16)
-    # Half a surrogate pair is no character: we did not write that.
-    return match[0] if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF else chr(code)
 
 
 def carry_call_id(call_id: str) -> str:
