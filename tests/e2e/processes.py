@@ -24,7 +24,12 @@ import pytest
 
 TOKEN = "tg-e2e-0123456789"
 KEY = "sk-e2e-upstream-0123456789"
-MODELS = {"openai": "gpt-5-mini", "anthropic": "claude-sonnet-5-5", "ollama": "qwen3:8b"}
+MODELS = {
+    "openai": "gpt-5-mini",
+    "anthropic": "claude-sonnet-5-5",
+    "ollama": "qwen3:8b",
+    "gemini": "gemini-3-pro",
+}
 EMBEDDING_MODELS = {"openai": "text-embedding-3-small", "ollama": "nomic-embed-text"}
 
 PATIENCE_S = 30.0

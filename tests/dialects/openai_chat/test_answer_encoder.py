@@ -144,7 +144,13 @@ def test_once_one_thought_is_in_the_details_every_one_is() -> None:
 def test_a_calls_token_is_extra_content() -> None:
     told = deltas(*part(0, "call", Delta(0, "{}"), Sign(0, Token("gemini", "Zm9v")), id="a", name="f"))
     assert told[-1] == {
-        "tool_calls": [{"index": 0, "extra_content": {"google": {"thought_signature": "trio:gemini:Zm9v"}}}]
+        "tool_calls": [
+            {
+                "index": 0,
+                "function": {"arguments": ""},
+                "extra_content": {"google": {"thought_signature": "trio:gemini:Zm9v"}},
+            }
+        ]
     }
 
 

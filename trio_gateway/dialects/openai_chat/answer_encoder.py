@@ -160,8 +160,12 @@ class AnswerEncoder:
         if part.kind in ("reasoning", "redacted"):
             part.token = event.token
         elif part.kind in ("call", "custom_call"):
+            # With a fragment of the call, though an empty one: clients take every chunk of a call to hold one.
+            kind = b'"custom":{"input":""}' if part.kind == "custom_call" else b'"function":{"arguments":""}'
             extra = _json(extra_of_token(event.token))
-            out.append(part.choice.chunk(b'"tool_calls":[{"index":%d,"extra_content":%b}]' % (part.index, extra)))
+            out.append(
+                part.choice.chunk(b'"tool_calls":[{"index":%d,%b,"extra_content":%b}]' % (part.index, kind, extra))
+            )
         else:
             self._lose(part.choice.index, "Chat's texts carry no reasoning token")
 
