@@ -31,7 +31,7 @@ from trio_gateway.exchange import Exchange
 from trio_gateway.gateway import Gateway
 from trio_gateway.observe.logs import ExchangeLog
 from trio_gateway.reload import Reloader
-from trio_gateway.replies import Receive, Send, error_headers
+from trio_gateway.replies import Receive, Send, error_headers, id_headers
 from trio_gateway.routing.report import encode_report
 from trio_gateway.server.service import App
 
@@ -243,7 +243,8 @@ def _admit(app: GatewayApp, request: Request) -> None:
 def _with_request_id(app: GatewayApp) -> Callable[[TrioResponse], Awaitable[TrioResponse]]:
     async def with_request_id(response: TrioResponse) -> TrioResponse:
         given = app.gateway.request_id(dict(request.scope["headers"]))
-        response.headers.setdefault("x-request-id", given.decode("ascii"))
+        for name, value in id_headers(_spoken(), given):
+            response.headers.setdefault(name.decode("ascii"), value.decode("ascii"))
         return response
 
     return with_request_id

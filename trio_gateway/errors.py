@@ -21,9 +21,17 @@ A message is shown to the client: it never holds a secret, and says what to chan
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Self
+
+LOSS = "translation_loss"  # the code of a request that is refused since not all of it can be carried
+
 
 class GatewayError(Exception):
-    """The root. `status` is the HTTP status; `kind` and `code` are the OpenAI error's `type` and `code`."""
+    """The root. `status` is the HTTP status; `kind` and `code` are the OpenAI error's `type` and `code`.
+
+    `pointer` names the field that is to blame; where there are several, `violations` has each with the reason.
+    """
 
     status = 500
     kind = "server_error"
@@ -37,11 +45,13 @@ class GatewayError(Exception):
         kind: str | None = None,
         code: str | None = None,
         pointer: str | None = None,
+        violations: Sequence[tuple[str, str]] = (),
         retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.pointer = pointer
+        self.violations = violations
         self.retry_after_s = retry_after_s
         if status is not None:
             self.status = status
@@ -96,7 +106,9 @@ class UpstreamError(GatewayError):
     """What a provider said went wrong.
 
     `kind` and `code` are the provider's own words where it gave any. `retryable` is what its status and
-    headers say about trying again. `request_id` is the provider's, for its support.
+    headers say about trying again. `request_id` is the provider's, for its support. `details` is the JSON of what else
+    it said, in a shape that only clients of its own dialect know: `details_of`. `limits` are the headers that tell such
+    a client which limit it has met.
     """
 
     status = 502
@@ -117,6 +129,14 @@ class UpstreamError(GatewayError):
         super().__init__(message, status=status, kind=kind, code=code, pointer=pointer, retry_after_s=retry_after_s)
         self.retryable = self.status in RETRYABLE if retryable is None else retryable
         self.request_id = request_id
+        self.details: str | None = None
+        self.details_of = ""
+        self.limits: list[tuple[bytes, bytes]] = []
+
+    def detailed(self, dialect: str, details: str | None) -> Self:
+        """Keep the details, on one line, for the clients that know their shape."""
+        self.details_of, self.details = dialect, details
+        return self
 
 
 RETRYABLE = frozenset({408, 409, 429, 500, 502, 503, 504, 529})

@@ -23,7 +23,7 @@ from trio_gateway.errors import GatewayError, InvalidRequest
 from trio_gateway.gateway import Gateway
 from trio_gateway.ledger.record import Record
 from trio_gateway.patience import Waiting
-from trio_gateway.replies import JSON, Headers, Receive, Send, error_headers, loss_header, reply
+from trio_gateway.replies import JSON, Headers, Receive, Send, error_headers, id_headers, loss_header, reply
 from trio_gateway.routing.ask import Ask
 from trio_gateway.routing.attempt import OpenAnswer
 from trio_gateway.routing.routes import Plan
@@ -124,7 +124,7 @@ class Exchange:
 
     async def _comment(self, carriage: Carriage) -> None:
         if not self._begun:
-            await self._begin_stream(carriage, [(b"x-request-id", self._request_id)])
+            await self._begin_stream(carriage, id_headers(self._endpoint.dialect, self._request_id))
         await self._send_more(b": waiting for the first event\n\n")
 
     def _note_attempts(self) -> None:
@@ -166,7 +166,8 @@ class Exchange:
 
     def _marks(self, carriage: Carriage, answer: OpenAnswer) -> Headers:
         """Return the headers that say where the request went and what was left out."""
-        marks = [(b"x-request-id", self._request_id), *answer.channel.marks(answer.target.model)]
+        marks = id_headers(self._endpoint.dialect, self._request_id)
+        marks += answer.channel.marks(answer.target.model)
         if answer.request_id is not None:
             marks.append((b"x-gateway-upstream-request-id", answer.request_id))
         if carriage.told is not None and self._endpoint.operation == "count":
@@ -196,7 +197,7 @@ class Exchange:
             await self._send({"type": "http.response.body", "body": told, "more_body": False})
             return
         status, body = self._dialect.encode_error(error)
-        headers = [JSON, (b"x-request-id", self._request_id), *error_headers(error)]
+        headers = [JSON, *id_headers(self._endpoint.dialect, self._request_id), *error_headers(error)]
         ask = self._ask
         if ask is not None and ask.state is not None:
             target = ask.state.target

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
 from trio_gateway.dialects.conversation import Loss
-from trio_gateway.errors import GatewayError
+from trio_gateway.errors import LOSS, GatewayError, UpstreamError
 from trio_gateway.routing.channel import header_safe
 
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
@@ -15,6 +15,8 @@ Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 JSON = (b"content-type", b"application/json")
+_ID_SHOWN_MAX = 200
+_TRIED_AGAIN = frozenset({408, 409, 429})  # by OpenAI's and Anthropic's clients, besides everything from 500 on
 _LOSSES_NAMED_MAX = 40  # a header has room for so many; the rest are counted
 
 
@@ -26,18 +28,46 @@ async def reply(send: Send, status: int, headers: Headers, body: bytes) -> None:
 
 
 def error_headers(error: GatewayError) -> Headers:
-    """Return what an error adds to its answer's headers: Retry-After in whole seconds (RFC 9110, 10.2.3)."""
-    if error.retry_after_s is None:
-        return []
-    return [(b"retry-after", b"%d" % max(0, math.ceil(error.retry_after_s)))]
+    """Return what an error adds to its answer's headers.
+
+    Retry-After in whole seconds (RFC 9110, 10.2.3), and retry-after-ms where that is not exact; x-should-retry where
+    the provider said other than its status does: OpenAI's and Anthropic's clients obey both. The limits that were met
+    are the provider's, and told in its own words, to clients that know them.
+    """
+    headers: Headers = []
+    if error.retry_after_s is not None:
+        after_s = max(0.0, error.retry_after_s)
+        headers.append((b"retry-after", b"%d" % math.ceil(after_s)))
+        if after_s != math.ceil(after_s):
+            headers.append((b"retry-after-ms", b"%d" % math.ceil(after_s * 1000)))
+    if isinstance(error, UpstreamError):
+        if error.retryable is not (error.status in _TRIED_AGAIN or error.status >= 500):
+            headers.append((b"x-should-retry", b"true" if error.retryable else b"false"))
+        if error.request_id:
+            headers.append((b"x-gateway-upstream-request-id", header_safe(error.request_id[:_ID_SHOWN_MAX])))
+        headers += error.limits
+    if error.code == LOSS:
+        headers += _paths_header(b"x-gateway-loss", [pointer for pointer, _ in error.violations])
+    return headers
+
+
+def id_headers(dialect: str, request_id: bytes) -> Headers:
+    """Return the headers that tell a request's id: Anthropic's clients read one of their own."""
+    if dialect == "anthropic_messages":
+        return [(b"x-request-id", request_id), (b"request-id", request_id)]
+    return [(b"x-request-id", request_id)]
 
 
 def loss_header(name: bytes, losses: Iterable[Loss]) -> Headers:
     """Return the header that lists what was left out: the fields' dotted paths, each once. None without losses."""
-    names = list(dict.fromkeys(loss.pointer.lstrip("/").replace("/", ".") or "body" for loss in losses))
+    return _paths_header(name, [loss.pointer for loss in losses])
+
+
+def _paths_header(name: bytes, pointers: Iterable[str]) -> Headers:
+    names = list(dict.fromkeys(pointer.lstrip("/").replace("/", ".") or "body" for pointer in pointers))
     if not names:
         return []
     shown = names[:_LOSSES_NAMED_MAX]
     if len(names) > len(shown):
         shown.append(f"and {len(names) - len(shown)} more")
-    return [(name, header_safe(", ".join(path.replace(",", "%2C") for path in shown)))]
+    return [(name, b", ".join([header_safe(path).replace(b",", b"%2C") for path in shown]))]

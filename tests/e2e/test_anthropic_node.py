@@ -26,6 +26,10 @@ def test_a_plain_answer(talk: Talk) -> None:
     assert answer["usage"]["input_tokens"] > 0
 
 
+def test_the_id_of_a_request_is_where_the_client_looks_for_it(talk: Talk) -> None:
+    assert talk["request_id"] == f"{talk.mark}-id"
+
+
 def test_a_system_prompt_reaches_the_provider(talk: Talk, simulated: Simulated) -> None:
     (request,) = simulated.seen(f"{talk.mark}-system")
     assert request.provider == talk.provider
@@ -55,8 +59,9 @@ def test_tool_calls_and_their_results_go_round(talk: Talk, scenario: str) -> Non
     assert "25 degrees" in talk[scenario]["after"]
 
 
-def test_the_clients_own_runner_answers_the_calls(talk: Talk) -> None:
-    assert "25 degrees in Rome" in talk["tool_runner"]
+@pytest.mark.parametrize("scenario", ["tool_runner", "tool_runner_streamed"])
+def test_the_clients_own_runner_answers_the_calls_without_a_thread_kept_for_it(talk: Talk, scenario: str) -> None:
+    assert "25 degrees in Rome" in talk[scenario]
 
 
 def test_a_structured_answer_fits_its_schema(talk: Talk) -> None:
@@ -93,6 +98,7 @@ def test_models_are_listed_and_told_one_by_one(talk: Talk) -> None:
 def test_a_providers_error_is_the_clients_own(talk: Talk, status: int, kind: str, type_: str, how: str) -> None:
     error = talk["errors"][f"{status}{how}"]
     assert (error["kind"], error["status"], error["type"]) == (kind, status, type_)
+    assert error["requestId"].startswith("req_")
 
 
 def test_an_overloaded_provider_is_the_clients_own_error_too(talk: Talk) -> None:

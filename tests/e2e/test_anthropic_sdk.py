@@ -53,6 +53,7 @@ async def test_plain_messages_are_answered(house: Houses, provider: str) -> None
         assert [block.text for block in message.content] == ['You said: "Hello".']
         assert (message.role, message.stop_reason) == ("assistant", "end_turn")
         assert message.usage.output_tokens == 4
+        assert message._request_id == running.records[-1].request_id
 
 
 async def test_streams_are_assembled_by_the_clients_helper(house: Houses, provider: str) -> None:
@@ -140,6 +141,28 @@ async def test_structured_output_follows_the_schema(house: Houses, provider: str
         assert (type(answer["city"]), type(answer["degrees"])) == (str, int)
 
 
+async def test_the_clients_own_runner_answers_the_calls_without_a_thread_kept_for_it(
+    house: Houses, provider: str
+) -> None:
+    """It begins a thread that the server would keep, is told that there is none, and sends the conversation whole."""
+
+    @anthropic.beta_tool
+    def get_weather(city: str) -> str:
+        """The weather in a city."""
+        return f"25 degrees in {city}"
+
+    def use(client: anthropic.Anthropic) -> Any:
+        asked = user('Weather? [sim: tool=get_weather args={"city":"Rome"}]')
+        return client.beta.messages.tool_runner(
+            model=PROVIDERS[provider], max_tokens=100, messages=[asked], tools=[get_weather]
+        ).until_done()
+
+    async with house() as running:
+        message = await with_client(running, use)
+        assert "25 degrees in Rome" in message.content[0].text
+        assert [record.status for record in running.records] == [400, 200, 200]
+
+
 @pytest.mark.parametrize(
     ("status", "raised"),
     [
@@ -147,16 +170,17 @@ async def test_structured_output_follows_the_schema(house: Houses, provider: str
         (403, anthropic.PermissionDeniedError),
         (429, anthropic.RateLimitError),
         (500, anthropic.InternalServerError),
+        (529, anthropic._exceptions.OverloadedError),
     ],
 )
+@pytest.mark.parametrize("stream", [False, True])
 async def test_a_providers_errors_are_the_clients_own_classes(
-    house: Houses, provider: str, status: int, raised: type[anthropic.APIStatusError]
+    house: Houses, provider: str, status: int, raised: type[anthropic.APIStatusError], stream: bool
 ) -> None:
     def use(client: anthropic.Anthropic) -> Any:
+        asked = user(f"Hi [sim: status={status}]")
         with pytest.raises(raised) as caught:
-            client.messages.create(
-                model=PROVIDERS[provider], max_tokens=9, messages=[user(f"Hi [sim: status={status}]")]
-            )
+            client.messages.create(model=PROVIDERS[provider], max_tokens=9, messages=[asked], stream=stream)
         return caught.value
 
     async with house() as running:
@@ -164,6 +188,7 @@ async def test_a_providers_errors_are_the_clients_own_classes(
         assert error.status_code == status
         assert error.body["type"] == "error"
         assert error.body["error"]["message"]
+        assert error.request_id == running.records[-1].request_id
 
 
 async def test_the_gateways_errors_are_the_clients_own_classes(house: Houses, provider: str) -> None:

@@ -189,6 +189,7 @@ async def test_what_is_left_out_is_listed_and_strict_refuses_it(house: Houses, p
         assert strict.status == 400
         assert strict.json()["error"]["code"] == "translation_loss"
         assert "/logit_bias" in strict.json()["error"]["message"]
+        assert strict.headers["x-gateway-loss"] == "logit_bias"
         assert len(running.simulator.observer.requests) == seen, "nothing was sent upstream"
         assert (await running.chat(model, "Hi", {"x-gateway-strict": "true"})).status == 200
 

@@ -181,6 +181,20 @@ async def test_the_gateways_errors_are_the_clients_own_classes(house: Houses, pr
         assert (wrong.code, wrong.status) == (401, "UNAUTHENTICATED")
 
 
+async def test_the_client_tries_again_as_often_as_it_would_with_google(house: Houses, provider: str) -> None:
+    def use(client: genai.Client) -> None:
+        retries = types.HttpRetryOptions(attempts=3, initial_delay=0.001, max_delay=0.001)
+        config = types.GenerateContentConfig(http_options=types.HttpOptions(retry_options=retries))
+        with pytest.raises(errors.ClientError):
+            client.models.generate_content(
+                model=PROVIDERS[provider], contents="Hi [sim: status=429 retry_after=0]", config=config
+            )
+
+    async with house() as running:
+        await with_client(running, use)
+        assert [record.status for record in running.records] == [429] * 3
+
+
 async def test_a_stream_that_breaks_raises_in_the_client(house: Houses, provider: str) -> None:
     def use(client: genai.Client) -> Any:
         pieces: list[str] = []

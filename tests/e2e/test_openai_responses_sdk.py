@@ -128,18 +128,20 @@ async def test_structured_output_follows_the_schema(house: Houses, provider: str
     ("status", "raised"),
     [(400, openai.BadRequestError), (429, openai.RateLimitError), (500, openai.InternalServerError)],
 )
+@pytest.mark.parametrize("stream", [False, True])
 async def test_a_providers_errors_are_the_clients_own_classes(
-    house: Houses, provider: str, status: int, raised: type[openai.APIStatusError]
+    house: Houses, provider: str, status: int, raised: type[openai.APIStatusError], stream: bool
 ) -> None:
     def use(client: openai.OpenAI) -> Any:
         with pytest.raises(raised) as caught:
-            client.responses.create(model=PROVIDERS[provider], input=f"Hi [sim: status={status}]")
+            client.responses.create(model=PROVIDERS[provider], input=f"Hi [sim: status={status}]", stream=stream)
         return caught.value
 
     async with house() as running:
         error = await with_client(running, use)
         assert error.status_code == status
         assert error.body["message"]
+        assert error.request_id == running.records[-1].request_id
 
 
 async def test_the_gateways_errors_are_the_clients_own_classes(house: Houses, provider: str) -> None:

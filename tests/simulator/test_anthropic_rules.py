@@ -44,6 +44,12 @@ def refusal(body: dict[str, Any], version: str = NEW, *, beta: bool = False) -> 
     return caught.value.message
 
 
+def test_threads_are_refused_by_the_code_that_clients_know() -> None:
+    with pytest.raises(Rejected) as caught:
+        check_messages(request(thread={"type": "create"}), NEW, beta=True)
+    assert (caught.value.status, caught.value.code) == (400, "thread_unsupported_request")
+
+
 REFUSED = {
     "an unknown field": (request(foo=1), "foo: Extra inputs are not permitted"),
     "no max_tokens": ({"model": "m", "messages": [user("hi")]}, "max_tokens: Field required"),

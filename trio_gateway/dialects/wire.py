@@ -71,6 +71,14 @@ def escape(step: str) -> str:
     return step.replace("~", "~0").replace("/", "~1") if "~" in step or "/" in step else step
 
 
+def on_one_line(raw: msgspec.Raw) -> str | None:
+    """Return JSON that was passed over unread as a line of text; None where it is none."""
+    try:
+        return msgspec.json.format(bytes(raw).decode(errors="replace"), indent=-1)
+    except BAD_BODY:
+        return None
+
+
 def unknown_fields(value: object, shape: type[msgspec.Struct], at: str) -> Losses:
     """Return a loss for each member of the JSON object `value` that `shape` has no field for. Not recursive."""
     if not isinstance(value, dict):

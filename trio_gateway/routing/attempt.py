@@ -21,6 +21,10 @@ from trio_gateway.transport.watch import Overdue
 ANSWER_MAX_BYTES = 256 * 1024 * 1024  # of a plain answer, which is held whole
 ERROR_MAX_BYTES = 1024 * 1024  # of a provider's error body
 
+# What providers call their limits in headers. They are those of the channel's key, which all clients share: they are
+# told where one was met, and not as what a client has left.
+_LIMITS = (b"x-ratelimit-", b"anthropic-ratelimit-")
+
 
 class OpenAnswer:
     """An answer whose first event is there: `first` is what the client is to be sent, all of it where it is plain.
@@ -116,7 +120,10 @@ class OpenAnswer:
             return UpstreamBroke(f"The provider answered with the status {response.status}, which is no answer.")
         body = await response.read(ERROR_MAX_BYTES)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
-        return self.channel.dialect.decode_error(response.status, headers, body)
+        error = self.channel.dialect.decode_error(response.status, headers, body)
+        if response.status == 429 and self.carriage.same:
+            error.limits = [header for header in response.headers if header[0].startswith(_LIMITS)]
+        return error
 
 
 async def attempt(

@@ -148,11 +148,16 @@ class Channel:
 
     def redacted(self, error: UpstreamError) -> UpstreamError:
         """Take anything that looks like a key out of what the provider said."""
-        message = error.message
-        for key in self.config.keys:
-            message = message.replace(key.reveal(), "[key]")
-        error.message = _KEY_LIKE.sub("[key]", message)
+        error.message = self.without_keys(error.message)
+        if error.details is not None:
+            error.details = self.without_keys(error.details)
         return error
+
+    def without_keys(self, text: str) -> str:
+        """Return `text` with a word in the place of each key, the channel's own or what looks like one."""
+        for key in self.config.keys:
+            text = text.replace(key.reveal(), "[key]")
+        return _KEY_LIKE.sub("[key]", text)
 
 
 def header_safe(text: str) -> bytes:

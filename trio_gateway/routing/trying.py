@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import trio
 
 from trio_gateway.dialects.carriage import Carriage, Load
-from trio_gateway.errors import GatewayError, InvalidRequest, UpstreamError
+from trio_gateway.dialects.conversation import Losses
+from trio_gateway.errors import LOSS, GatewayError, InvalidRequest, UpstreamError
 from trio_gateway.routing.ask import Ask, Tried
 from trio_gateway.routing.attempt import Deadlines, OpenAnswer, attempt
 from trio_gateway.routing.channel import Channel
@@ -21,6 +22,8 @@ from trio_gateway.routing.targets import TargetState
 from trio_gateway.routing_config import RouteTimeouts
 from trio_gateway.transport.fetch import Fetcher
 
+_LOSSES_QUOTED_MAX = 20  # in a message
+_LOSSES_TOLD_MAX = 200  # where a dialect's errors have room for a list
 _OF_A_KEY = frozenset({401, 403, 429})  # what another key of the channel may not meet
 
 
@@ -98,13 +101,22 @@ def _load(channel: Channel, state: TargetState, ask: Ask, carriage: Carriage) ->
         )
     )
     if carriage.losses and ask.strict:
-        told = "; ".join(f"{loss.pointer}: {loss.reason}" for loss in carriage.losses[:20])
-        raise InvalidRequest(
-            f"The target cannot carry all of this request, and x-gateway-strict is set: {told}",
-            code="translation_loss",
-            pointer=carriage.losses[0].pointer,
-        )
+        raise _strict_refusal(carriage.losses)
     return path
+
+
+def _strict_refusal(losses: Losses) -> InvalidRequest:
+    """Return the error that lists what the target cannot carry: each field once for each reason."""
+    violations = list(dict.fromkeys((loss.pointer, loss.reason) for loss in losses))
+    told = "; ".join(f"{pointer}: {reason}" for pointer, reason in violations[:_LOSSES_QUOTED_MAX])
+    if len(violations) > _LOSSES_QUOTED_MAX:
+        told += f"; and {len(violations) - _LOSSES_QUOTED_MAX} more"
+    return InvalidRequest(
+        f"The target cannot carry all of this request, and x-gateway-strict is set: {told}",
+        code=LOSS,
+        pointer=losses[0].pointer,
+        violations=violations[:_LOSSES_TOLD_MAX],
+    )
 
 
 async def _ask_with_keys(

@@ -266,13 +266,10 @@ def headers_of(setting: Setting) -> bytes:
 
 def _error_object(error: Rejected, setting: Setting) -> bytes:
     kind = error.kind or _ERRORS.get(error.status, "api_error" if error.status >= 500 else "invalid_request_error")
-    return _encode(
-        {
-            "type": "error",
-            "error": {"type": kind, "message": error.message},
-            "request_id": f"req_{setting.number:08d}",
-        }
-    )
+    body: dict[str, Any] = {"type": kind, "message": error.message}
+    if error.code:
+        body["details"] = {"error_code": error.code}
+    return _encode({"type": "error", "error": body, "request_id": f"req_{setting.number:08d}"})
 
 
 def reject(error: Rejected, setting: Setting) -> Reply:

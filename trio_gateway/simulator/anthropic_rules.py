@@ -129,6 +129,9 @@ def _check_fields(request: dict[str, Any], version: str, *, beta: bool) -> None:
     for field in request:
         if field not in _REQUEST_FIELDS and not beta:
             raise _bad(f"{field}: Extra inputs are not permitted")
+    if request.get("thread") is not None:
+        # Nothing is kept from one request to the next here; the provider says the same of what it cannot keep.
+        raise Rejected(400, "thread: This request cannot be threaded", code="thread_unsupported_request")
     for field in SAMPLING:
         if version != VERSIONS[0] and field in request:
             raise _bad(f"{field}: not supported with anthropic-version {version}")

@@ -11,7 +11,10 @@ HOWS = ("error", "cut", "eof", "fin", "silence")
 
 
 class Rejected(Exception):
-    """The simulated provider refuses the request. `kind` and `param` are the vendor's words, "" for its usual ones."""
+    """The simulated provider refuses the request.
+
+    `kind`, `code` and `param` are the vendor's words, "" for its usual ones.
+    """
 
     def __init__(
         self,
@@ -19,6 +22,7 @@ class Rejected(Exception):
         message: str,
         *,
         kind: str = "",
+        code: str = "",
         param: str | None = None,
         retry_after_s: float | None = None,
         latency_s: float = 0.0,
@@ -27,6 +31,7 @@ class Rejected(Exception):
         self.status = status
         self.message = message
         self.kind = kind
+        self.code = code
         self.param = param
         self.retry_after_s = retry_after_s
         self.latency_s = latency_s

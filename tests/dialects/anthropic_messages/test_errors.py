@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_gateway.dialects.anthropic_messages import decode_error, encode_error, encode_stream_error
+from trio_gateway.dialects.gemini import encode_error as encode_for_gemini
 from trio_gateway.errors import (
     BodyTooLarge,
     GatewayError,
@@ -137,3 +138,27 @@ def test_an_error_that_is_read_and_written_is_stable(status: int, message: str) 
         first.kind,
         first.retryable,
     )
+
+
+def test_what_the_provider_tells_in_detail_goes_to_its_own_clients_word_for_word() -> None:
+    details = {"error_code": "thread_unsupported_request", "unsupported": ["fallbacks"]}
+    body = {"type": "error", "error": {"type": "invalid_request_error", "message": "m", "details": details}}
+    error = decode_error(400, {}, json.dumps(body, indent=2).encode())
+    assert error.code == "thread_unsupported_request"
+    assert json.loads(encode_error(error)[1])["error"]["details"] == details
+    assert encode_stream_error(error).count(b"\n") == 3, "one line of data"
+    assert b"unsupported" not in encode_for_gemini(error)[1].replace(b"thread_unsupported_request", b"")
+
+
+@pytest.mark.parametrize("details", [b"null", b"[1]", b'"text"', b'{"error_code": [1]}', b'{"\xff": 1}'])
+def test_odd_details_do_no_harm(details: bytes) -> None:
+    error = decode_error(400, {}, b'{"error":{"message":"m","type":"t","details":%b}}' % details)
+    assert json.loads(encode_error(error)[1])["error"]["message"] == "m"
+
+
+def test_every_field_that_cannot_be_carried_is_listed() -> None:
+    error = InvalidRequest("m", code="translation_loss", pointer="/a", violations=[("/a", "why"), ("/b/0", "how")])
+    assert json.loads(encode_error(error)[1])["error"]["details"]["violations"] == [
+        {"pointer": "/a", "reason": "why"},
+        {"pointer": "/b/0", "reason": "how"},
+    ]

@@ -139,3 +139,18 @@ def test_an_error_in_a_stream_is_a_frame_that_google_s_client_sees() -> None:
     frame = encode_stream_error(UpstreamBroke("m"))
     assert frame.startswith(b'data: {"error":')
     assert frame.endswith(b"\n\n")
+
+
+def test_what_google_tells_in_detail_goes_to_its_own_clients_word_for_word() -> None:
+    error = decode_error(429, {}, json.dumps(QUOTA, indent=2).encode())
+    assert json.loads(encode_error(error)[1]) == QUOTA
+    assert encode_stream_error(error).count(b"\n") == 2, "one line of data"
+
+
+def test_every_field_that_cannot_be_carried_is_listed() -> None:
+    error = InvalidRequest("m", pointer="/a", violations=[("/a", "why"), ("/b/0", "how")])
+    [detail] = json.loads(encode_error(error)[1])["error"]["details"]
+    assert detail["fieldViolations"] == [
+        {"field": "/a", "description": "why"},
+        {"field": "/b/0", "description": "how"},
+    ]

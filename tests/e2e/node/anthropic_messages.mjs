@@ -26,8 +26,22 @@ async function calling(stream) {
   return { calls, stopped: [called.stop_reason, after.stop_reason], after: after.content[0].text };
 }
 
+function runner(stream) {
+  const run = ({ city }) => `${DEGREES[["Paris", "Rome"].indexOf(city)]} degrees in ${city}`;
+  return client.beta.messages
+    .toolRunner({
+      model,
+      max_tokens: 100,
+      messages: user(`Weather? ${mark}-runner ${CALLS}`),
+      tools: [{ ...tools[0], run, parse: (input) => input }],
+      stream,
+    })
+    .runUntilDone();
+}
+
 const scenarios = {
   plain: () => ask("Hello, Ünïcode ✓", { system: `Be terse, ${mark}-system.` }),
+  request_id: async () => (await ask("Hi", {}, { headers: { "x-request-id": `${mark}-id` } }))._request_id,
   streamed: async () =>
     collected(await ask("Hello, Ünïcode ✓ [sim: chunks=5 prompt=11 completion=7]", { stream: true })),
   helper: async () => {
@@ -38,17 +52,9 @@ const scenarios = {
   },
   tools: () => calling(false),
   tools_streamed: () => calling(true),
-  tool_runner: async () => {
-    const run = ({ city }) => `${DEGREES[["Paris", "Rome"].indexOf(city)]} degrees in ${city}`;
-    const runner = client.beta.messages.toolRunner({
-      model,
-      max_tokens: 100,
-      messages: user(`Weather? ${CALLS}`),
-      tools: [{ ...tools[0], run, parse: (input) => input }],
-      thread: false, // no provider but Anthropic keeps the conversation
-    });
-    return (await runner).content[0].text;
-  },
+  // Both begin as a thread, which the server would keep, and go on without where none is kept.
+  tool_runner: async () => (await runner(false)).content[0].text,
+  tool_runner_streamed: async () => (await runner(true)).content[0].text,
   structured: async () => {
     const format = { type: "json_schema", schema: forecastSchema };
     return JSON.parse((await ask("Rome?", { output_config: { format } })).content[0].text);

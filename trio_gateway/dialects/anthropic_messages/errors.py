@@ -10,9 +10,10 @@ from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.framing import sse_named
-from trio_gateway.dialects.wire import BAD_BODY
+from trio_gateway.dialects.wire import BAD_BODY, on_one_line
 from trio_gateway.errors import GatewayError, UpstreamError
 
+NAME = "anthropic_messages"
 QUOTED_LENGTH_MAX = 300
 
 _STATUS = {
@@ -40,6 +41,16 @@ class _Error(msgspec.Struct):
     message: str | None = None
     error_code: str | int | None = None
     code: str | int | None = None
+    details: Raw | UnsetType = UNSET
+
+    def told_code(self) -> str | None:
+        """Return the code, which the provider itself tells among the details."""
+        code = self.error_code or self.code or _details(self).error_code
+        return None if code is None else str(code)
+
+
+class _Details(msgspec.Struct):
+    error_code: str | int | None = None
 
 
 class _Body(msgspec.Struct):
@@ -50,6 +61,7 @@ class _Body(msgspec.Struct):
 
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_error = msgspec.json.Decoder(_Error | str).decode
+_decode_details = msgspec.json.Decoder(_Details).decode
 
 
 def encode_error(error: GatewayError) -> tuple[int, bytes]:
@@ -63,10 +75,14 @@ def encode_stream_error(error: GatewayError) -> bytes:
 def _response(error: GatewayError) -> wire_shapes.ErrorResponse:
     body = wire_shapes.ErrorBody(_kind(error), error.message)
     # Clients look for the code in the details, documents show it beside them.
-    details = {"error_code": error.code, "pointer": error.pointer}
+    details: dict[str, object] = {"error_code": error.code, "pointer": error.pointer}
+    if error.violations:
+        details["violations"] = [{"pointer": pointer, "reason": reason} for pointer, reason in error.violations]
     if error.code is not None:
         body.error_code = error.code
-    if found := {name: value for name, value in details.items() if value is not None}:
+    if isinstance(error, UpstreamError) and error.details is not None and error.details_of == NAME:
+        body.details = Raw(error.details.encode())
+    elif found := {name: value for name, value in details.items() if value is not None}:
         body.details = Raw(_encode(found))
     response = wire_shapes.ErrorResponse(body)
     if isinstance(error, UpstreamError) and error.request_id is not None:
@@ -83,32 +99,46 @@ def _kind(error: GatewayError) -> str:
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
     """Read a provider's error. Never raises; a body that is no JSON is quoted, on one line."""
     error, request_id = _read(body)
-    message = error.message if error is not None else None
-    code = (error.error_code or error.code) if error is not None else None
-    return UpstreamError(
-        message or _quoted(status, body),
+    error = error or _Error()
+    told = UpstreamError(
+        error.message or _quoted(status, body),
         status=status,
-        kind=(error.type if error is not None else None) or _KIND.get(status) or "api_error",
-        code=str(code) if code is not None else None,
+        kind=error.type or _KIND.get(status) or "api_error",
+        code=error.told_code(),
         retry_after_s=_retry_after_s(headers),
         retryable=_should_retry(headers),
         request_id=headers.get("request-id") or request_id or headers.get("x-request-id"),
     )
+    return _with_details(told, error)
 
 
 def stream_error(raw: Raw | UnsetType, request_id: str | None) -> UpstreamError:
     """Read the `error` of an error event. It has no status: the kind's own stands for it."""
-    error = _read_error(raw)
-    kind = (error.type if error is not None else None) or "api_error"
-    message = error.message if error is not None else None
-    code = (error.error_code or error.code) if error is not None else None
-    return UpstreamError(
-        message or "The provider reported an error in the middle of its answer.",
+    error = _read_error(raw) or _Error()
+    kind = error.type or "api_error"
+    told = UpstreamError(
+        error.message or "The provider reported an error in the middle of its answer.",
         status=_STATUS.get(kind, 500),
         kind=kind,
-        code=str(code) if code is not None else None,
+        code=error.told_code(),
         request_id=request_id,
     )
+    return _with_details(told, error)
+
+
+def _with_details(told: UpstreamError, error: _Error) -> UpstreamError:
+    if error.details is UNSET or bytes(error.details)[:1] != b"{":
+        return told
+    return told.detailed(NAME, on_one_line(error.details))
+
+
+def _details(error: _Error) -> _Details:
+    if error.details is UNSET:
+        return _Details()
+    try:
+        return _decode_details(error.details)
+    except BAD_BODY:
+        return _Details()
 
 
 def _read(body: bytes) -> tuple[_Error | None, str | None]:

@@ -10,7 +10,8 @@ from msgspec import UNSET, Raw
 
 from gateway_schemas import gemini as wire_gemini
 from trio_gateway.dialects.framing import sse
-from trio_gateway.dialects.wire import BAD_BODY
+from trio_gateway.dialects.gemini.tokens import NAME
+from trio_gateway.dialects.wire import BAD_BODY, on_one_line
 from trio_gateway.errors import GatewayError, UpstreamError
 
 # google.rpc.Code by HTTP status; the names are also recognised as kinds.
@@ -55,6 +56,7 @@ _MAX_QUOTE = 300
 _blank = re.compile(r"\s+")
 _duration = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s\Z").match
 _encode = msgspec.json.Encoder().encode
+_decode_details = msgspec.json.Decoder(list[Raw]).decode
 
 
 def encode_error(error: GatewayError, /) -> tuple[int, bytes]:
@@ -69,12 +71,15 @@ def encode_stream_error(error: GatewayError, /) -> bytes:
 def _status(error: GatewayError, status: int) -> wire_gemini.Status:
     default = "INVALID_ARGUMENT" if status < 500 else "INTERNAL"
     name = error.kind if error.kind in _HTTP else _STATUS.get(status, default)
+    if isinstance(error, UpstreamError) and error.details is not None and error.details_of == NAME:
+        return wire_gemini.Status(status, error.message, name, _decode_details(error.details))
     details: list[Raw] = []
     if error.code is not None:
         details.append(_detail("ErrorInfo", b'"reason":' + _encode(error.code)))
-    if error.pointer is not None:
-        violation = {"field": error.pointer, "description": error.message}
-        details.append(_detail("BadRequest", b'"fieldViolations":' + _encode([violation])))
+    violations = error.violations or ([(error.pointer, error.message)] if error.pointer is not None else [])
+    if violations:
+        told = [{"field": field, "description": description} for field, description in violations]
+        details.append(_detail("BadRequest", b'"fieldViolations":' + _encode(told)))
     if error.retry_after_s is not None:
         details.append(_detail("RetryInfo", b'"retryDelay":"%bs"' % f"{error.retry_after_s:g}".encode()))
     return wire_gemini.Status(status, error.message, name, details or UNSET)
@@ -123,7 +128,7 @@ def _upstream_error(status: int, wire: wire_gemini.Status, headers: Mapping[str,
         elif kind == "RequestInfo":
             request_id = detail.request_id or None
     advice = headers.get("x-should-retry")
-    return UpstreamError(
+    told = UpstreamError(
         wire.message or f"The provider answered with status {status}.",
         status=status,
         kind=wire.status or None,
@@ -132,6 +137,7 @@ def _upstream_error(status: int, wire: wire_gemini.Status, headers: Mapping[str,
         retryable={"true": True, "false": False}.get(advice or ""),
         request_id=headers.get("x-request-id") or headers.get("x-goog-request-id") or request_id,
     )
+    return told.detailed(NAME, on_one_line(Raw(_encode(wire.details)))) if wire.details else told
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -1,0 +1,83 @@
+"""What a client of each API is told where a provider, or the gateway, does not do what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+
+from tests.e2e.apis import APIS, PROVIDERS, ask
+
+Houses = Callable[..., AbstractAsyncContextManager[Any]]
+STRICT = {"x-gateway-strict": "true"}
+
+# What no provider of another kind can carry, and where it is said to be.
+FOREIGN: dict[str, tuple[dict[str, Any], str]] = {
+    "openai_chat": ({"logit_bias": {"5": 1}}, "/logit_bias"),
+    "openai_responses": ({"max_tool_calls": 3}, "/max_tool_calls"),
+    "anthropic_messages": ({"container": "c"}, "/container"),
+    "gemini": ({"cachedContent": "cachedContents/1"}, "/cachedContent"),
+    "ollama": ({"keep_alive": "5m"}, "/keep_alive"),
+    "openai_completions": ({"suffix": "!"}, "/suffix"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+async def test_a_strict_refusal_lists_what_is_not_carried_where_the_client_can_read_it(
+    house: Houses, name: str
+) -> None:
+    api, (fields, pointer) = APIS[name], FOREIGN[name]
+    model = PROVIDERS["ollama" if api.same == "anthropic" else "anthropic"]
+    async with house() as running:
+        body = api.body(model, "Hi", False) | fields
+        reply = await running.post(api.path(model, False), body, STRICT)
+        assert reply.status == 400
+        assert pointer in api.message(reply.json())
+        assert reply.headers["x-gateway-loss"] == pointer[1:]
+        error = reply.json()["error"]
+        if api.same == "anthropic":
+            (violation,) = error["details"]["violations"]
+            assert violation["pointer"] == pointer
+            assert violation["reason"]
+        elif api.same == "gemini":
+            (violation,) = [found for detail in error["details"] for found in detail.get("fieldViolations", ())]
+            assert violation["field"] == pointer
+            assert violation["description"]
+        elif api.same == "openai":
+            assert (error["code"], error["param"]) == ("translation_loss", pointer[1:])
+        assert running.simulator.observer.requests == []
+
+
+LIMITS = {"openai": "x-ratelimit-limit-requests", "anthropic": "anthropic-ratelimit-requests-limit"}
+
+
+@pytest.mark.parametrize("provider", LIMITS)
+@pytest.mark.parametrize("name", ["openai_chat", "openai_responses", "anthropic_messages"])
+async def test_a_limit_of_the_provider_is_told_where_it_was_met_to_those_who_know_its_words(
+    house: Houses, name: str, provider: str
+) -> None:
+    api = APIS[name]
+    async with house() as running:
+        refused = await ask(running, api, PROVIDERS[provider], "Hi [sim: status=429]", False)
+        answered = await ask(running, api, PROVIDERS[provider], "Hi", False)
+        assert (LIMITS[provider] in refused.headers) == (api.same == provider)
+        assert not any("ratelimit" in header for header in answered.headers), "what is left is not this client's alone"
+        assert refused.headers["x-gateway-upstream-request-id"].startswith("req_")
+
+
+async def test_anthropics_clients_find_the_id_where_they_look_on_every_path(house: Houses) -> None:
+    ours = {"x-request-id": "mine-1", "anthropic-version": "2023-06-01"}
+    async with house() as running:
+        api = APIS["anthropic_messages"]
+        for reply in (
+            await ask(running, api, "gpt-test", "Hi", False, ours),
+            await ask(running, api, "gpt-test", "Hi", True, ours),
+            await ask(running, api, "nobody", "Hi", False, ours),
+            await running.get("/v1/models", ours),
+            await running.get("/v1/messages", ours),
+        ):
+            assert (reply.headers["request-id"], reply.headers["x-request-id"]) == ("mine-1", "mine-1")
+        others = await ask(running, APIS["openai_chat"], "gpt-test", "Hi", False, {"x-request-id": "mine-2"})
+        assert "request-id" not in others.headers
