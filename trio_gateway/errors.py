@@ -21,7 +21,7 @@ A message is shown to the client: it never holds a secret, and says what to chan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 LOSS = "translation_loss"  # the code of a request that is refused since not all of it can be carried
@@ -136,6 +136,13 @@ class UpstreamError(GatewayError):
     def detailed(self, dialect: str, details: str | None) -> Self:
         """Keep the details, on one line, for the clients that know their shape."""
         self.details_of, self.details = dialect, details
+        return self
+
+    def redacted(self, redact: Callable[[str], str]) -> Self:
+        """Put what `redact` makes of the provider's words in their place."""
+        self.message = redact(self.message)
+        if self.details is not None:
+            self.details = redact(self.details)
         return self
 
 

@@ -29,11 +29,11 @@ from trio_gateway.dialects.envelope import Envelope, read_envelope
 from trio_gateway.dialects.gemini import shapes as gemini_shapes
 from trio_gateway.dialects.gemini.passage import ArrayStream
 from trio_gateway.dialects.ollama import loading as ollama_loading
+from trio_gateway.dialects.openai_responses.passage import ResponsesStream
 from trio_gateway.dialects.openai_upstream import needs_responses
 from trio_gateway.dialects.passage import LINE_ENDS, SSE_ENDS, ObservedStream, StreamPassage, TranslatedStream
 from trio_gateway.dialects.remote import Remote, remote_media, with_media
 from trio_gateway.dialects.splice import splice_member
-from trio_gateway.errors import UpstreamError
 
 _encode = msgspec.json.Encoder().encode
 
@@ -80,7 +80,8 @@ class Carriage(Protocol):
 
     def load(self, load: Load) -> None: ...
     def answer(self, body: bytes) -> bytes: ...
-    def open_stream(self, redact: Callable[[UpstreamError], UpstreamError]) -> StreamPassage: ...
+    def open_stream(self, redact: Callable[[str], str]) -> StreamPassage:
+        """Return what the answer passes through. `redact` takes out of a provider's errors what nobody is to see."""
 
 
 class ChatCarriage:
@@ -178,14 +179,16 @@ class ChatCarriage:
         self.answer_losses = losses
         return translated
 
-    def open_stream(self, redact: Callable[[UpstreamError], UpstreamError]) -> StreamPassage:
+    def open_stream(self, redact: Callable[[str], str]) -> StreamPassage:
         if not self.same:
             return TranslatedStream(self._target, self._source, self._context, redact)
         if self._source_name == "openai_chat":
-            return passage_chat.ChatStream(hide_usage=not self._envelope.include_usage)
+            return passage_chat.ChatStream(hide_usage=not self._envelope.include_usage, redact=redact)
+        if self._source_name == "openai_responses":
+            return ResponsesStream(redact)
         if self._envelope.array:
-            return ArrayStream()
-        return ObservedStream(self._target, LINE_ENDS if self._source_name == "ollama" else SSE_ENDS)
+            return ArrayStream(redact)
+        return ObservedStream(self._target, LINE_ENDS if self._source_name == "ollama" else SSE_ENDS, redact)
 
 
 class EmbeddingsCarriage:
@@ -237,5 +240,5 @@ class EmbeddingsCarriage:
         translated, self.answer_losses = encode_embedding_answer(answer, self._request, self._source)
         return translated
 
-    def open_stream(self, redact: Callable[[UpstreamError], UpstreamError]) -> StreamPassage:
+    def open_stream(self, redact: Callable[[str], str]) -> StreamPassage:
         raise AssertionError("embeddings are not streamed")

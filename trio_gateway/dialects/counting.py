@@ -30,7 +30,7 @@ from trio_gateway.dialects.passage import StreamPassage
 from trio_gateway.dialects.remote import Remote
 from trio_gateway.dialects.splice import splice_member
 from trio_gateway.dialects.wire import read_request
-from trio_gateway.errors import InvalidRequest, UpstreamError
+from trio_gateway.errors import InvalidRequest
 
 _encode = msgspec.json.Encoder().encode
 
@@ -97,7 +97,7 @@ class CountCarriage:
     def answer(self, body: bytes) -> bytes:
         return body
 
-    def open_stream(self, redact: Callable[[UpstreamError], UpstreamError]) -> StreamPassage:
+    def open_stream(self, redact: Callable[[str], str]) -> StreamPassage:
         raise AssertionError("a count is not streamed")
 
 

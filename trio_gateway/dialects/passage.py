@@ -6,6 +6,7 @@ client would see been produced, what failed, what was used, has the source said 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -38,8 +39,8 @@ class StreamPassage(Protocol):
         """The transport broke: return the in-band error, where the stream had begun and not ended."""
 
 
-def _as_it_is(error: UpstreamError) -> UpstreamError:
-    return error
+def _as_it_is(text: str) -> str:
+    return text
 
 
 class TranslatedStream:
@@ -52,7 +53,7 @@ class TranslatedStream:
         source: Dialect,
         target: ClientSide,
         context: AnswerContext,
-        redact: Callable[[UpstreamError], UpstreamError] = _as_it_is,
+        redact: Callable[[str], str] = _as_it_is,
     ) -> None:
         self._redact = redact
         self._decoder = source.new_answer_decoder()
@@ -85,7 +86,7 @@ class TranslatedStream:
                 update = event.usage  # type: ignore[union-attr]  # `kind is` narrows nothing, and isinstance costs
                 self.usage = self.usage.updated(update) if self.usage else update
             elif kind is Fail:
-                self.error = self._redact(event.error)  # type: ignore[union-attr]  # as above
+                self.error = event.error.redacted(self._redact)  # type: ignore[union-attr]  # as above
                 self.ended = True
             elif kind is End:
                 self.ended = True
@@ -120,13 +121,17 @@ class ObservedStream:
     """A stream that passes byte for byte while its own dialect's decoder looks on.
 
     Only whole frames leave, so that an error event after a break is an event of its own. `frame_ends` are the
-    byte strings that end one; with none of them bytes pass as they come.
+    byte strings that end one; with none of them bytes pass as they come. Of an error event, what `redact` changes in
+    its text is changed.
     """
 
-    __slots__ = ("_decoder", "_dialect", "_frames", "_held", "begun", "ended", "error", "usage")
+    __slots__ = ("_decoder", "_dialect", "_frames", "_held", "_redact", "begun", "ended", "error", "usage")
 
-    def __init__(self, dialect: Dialect, frame_ends: tuple[bytes, ...]) -> None:
+    def __init__(
+        self, dialect: Dialect, frame_ends: tuple[bytes, ...], redact: Callable[[str], str] = _as_it_is
+    ) -> None:
         self._dialect = dialect
+        self._redact = redact
         self._frames = WholeFrames(frame_ends)
         self._decoder = dialect.new_answer_decoder()
         self._held: list[bytes] = []
@@ -150,15 +155,21 @@ class ObservedStream:
             return b""
         self.error = error
         self.ended = True
-        return self._dialect.encode_stream_error(error) if self.begun else b""
+        return self.in_band(error) if self.begun else b""
+
+    def in_band(self, error: UpstreamError) -> bytes:
+        """Return the event that tells of an error which is not the provider's own."""
+        return self._dialect.encode_stream_error(error)
 
     def _pass(self, frames: bytes, events: list[AnswerEvent]) -> bytes:
         seen = self._note(events)
         if self.error is not None and isinstance(self.error, UpstreamBroke):
             # The provider did not say so itself. What it sent last is no whole event: the client gets ours instead.
-            frames = self._dialect.encode_stream_error(self.error)
+            frames = self.in_band(self.error)
         elif self.error is not None:
-            frames += self._frames.unframed()
+            each = frames.splitlines(keepends=True) if self._frames.are_lines else _FRAMES(frames)
+            each.append(self._frames.unframed())
+            frames = b"".join([redacted_error(frame, self._redact) for frame in each])
         if not self.begun:
             self._held.append(frames)
             if not seen:
@@ -174,13 +185,31 @@ class ObservedStream:
             if isinstance(event, UsageUpdate):
                 self.usage = self.usage.updated(event.usage) if self.usage else event.usage
             elif isinstance(event, Fail):
-                self.error = event.error
+                self.error = event.error.redacted(self._redact)
                 self.ended = True
             elif isinstance(event, End):
                 self.ended = seen = True
             elif type(event) not in _UNSEEN:
                 seen = True
         return seen
+
+
+def redacted_error(frame: bytes, redact: Callable[[str], str]) -> bytes:
+    """Return what `redact` makes of a frame, where it tells an error.
+
+    An `error` that is null, as a response has it until it has failed, tells none.
+    """
+    return redacted_text(frame, redact) if _TELLS_ERROR(frame) else frame
+
+
+def redacted_text(told: bytes, redact: Callable[[str], str]) -> bytes:
+    """Return what `redact` makes of a text; where it changes nothing, the very bytes, also those that are no text."""
+    return redact(told.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+
+
+# Within a JSON string its quotes would be escaped: this is a member, a tag, or an event's name.
+_TELLS_ERROR = re.compile(rb'"error"(?!\s*:\s*null)').search
+_FRAMES = re.compile(rb"(?s).+?(?:(?>\r\n|\n|\r){2}|\Z)").findall
 
 
 class WholeFrames:
@@ -191,6 +220,10 @@ class WholeFrames:
     def __init__(self, ends: tuple[bytes, ...]) -> None:
         self._ends = ends
         self._tail = b""
+
+    @property
+    def are_lines(self) -> bool:
+        return self._ends is LINE_ENDS
 
     def feed(self, chunk: bytes) -> bytes:
         """Return the whole frames there are by now."""

@@ -6,12 +6,14 @@ as it came. The looking is by substring search, which costs a tenth of decoding;
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from trio_gateway.dialects import openai_chat
 from trio_gateway.dialects.conversation import Usage
 from trio_gateway.dialects.framing import MAX_EVENT_BYTES
-from trio_gateway.dialects.passage import SSE_ENDS, WholeFrames
+from trio_gateway.dialects.passage import SSE_ENDS, WholeFrames, redacted_text
 from trio_gateway.dialects.splice import splice_member
 from trio_gateway.errors import UpstreamBroke, UpstreamError
 
@@ -111,9 +113,10 @@ def asking_for_usage(body: bytes) -> bytes:
 class ChatStream:
     """A StreamPassage. With `hide_usage` the chunk of usage that only the gateway asked for is removed again."""
 
-    __slots__ = ("_finished", "_frames", "_held", "_hide_usage", "begun", "ended", "error", "usage")
+    __slots__ = ("_finished", "_frames", "_held", "_hide_usage", "_redact", "begun", "ended", "error", "usage")
 
-    def __init__(self, hide_usage: bool) -> None:
+    def __init__(self, hide_usage: bool, redact: Callable[[str], str] = str) -> None:
+        self._redact = redact
         self._hide_usage = hide_usage
         self._frames = WholeFrames(SSE_ENDS)
         self._finished = False  # a finish reason was seen: a missing [DONE] is no break then
@@ -183,9 +186,9 @@ class ChatStream:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self.fail(UpstreamBroke("The provider sent an event that is not JSON."))
         if chunk.is_error():
-            self.error = openai_chat.decode_error(200, {}, data)
+            self.error = openai_chat.decode_error(200, {}, data).redacted(self._redact)
             self.ended = True
-            return frame if self.begun else b""
+            return redacted_text(frame, self._redact) if self.begun else b""
         if chunk.usage is not None:
             self.usage = chunk.usage.neutral()
             if self._hide_usage and not chunk.choices:

@@ -75,7 +75,7 @@ class OpenAnswer:
         if (response.header(b"content-type") or b"").startswith(b"application/json"):
             carriage.answer(await response.read(ERROR_MAX_BYTES))  # raises the error that it may be
             raise UpstreamBroke("The provider answered a request for a stream with a plain answer.")
-        passage = self.passage = carriage.open_stream(self.channel.redacted)
+        passage = self.passage = carriage.open_stream(self.channel.without_keys)
         while not passage.begun:
             if passage.ended:
                 raise passage.error or UpstreamBroke("The provider's stream held no answer.")

@@ -148,10 +148,7 @@ class Channel:
 
     def redacted(self, error: UpstreamError) -> UpstreamError:
         """Take anything that looks like a key out of what the provider said."""
-        error.message = self.without_keys(error.message)
-        if error.details is not None:
-            error.details = self.without_keys(error.details)
-        return error
+        return error.redacted(self.without_keys)
 
     def without_keys(self, text: str) -> str:
         """Return `text` with a word in the place of each key, the channel's own or what looks like one."""

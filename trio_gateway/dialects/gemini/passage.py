@@ -5,22 +5,25 @@ Google is always asked for server-sent events; each chunk's JSON passes byte for
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from trio_gateway.dialects import Dialect, gemini
 from trio_gateway.dialects.conversation import Usage
 from trio_gateway.dialects.gemini.frames import FrameDecoder
-from trio_gateway.dialects.passage import ObservedStream
+from trio_gateway.dialects.passage import ObservedStream, redacted_error
 from trio_gateway.errors import UpstreamBroke, UpstreamError
 
 
 class ArrayStream:
     """A StreamPassage."""
 
-    __slots__ = ("_frames", "_held", "_observed", "_written")
+    __slots__ = ("_frames", "_held", "_observed", "_redact", "_written")
 
-    def __init__(self) -> None:
-        self._observed = ObservedStream(cast(Dialect, gemini), ())  # which only looks on: its bytes are not used
+    def __init__(self, redact: Callable[[str], str] = str) -> None:
+        self._redact = redact
+        # Which only looks on: its bytes are not used.
+        self._observed = ObservedStream(cast(Dialect, gemini), (), redact)
         self._frames = FrameDecoder()
         self._held: list[bytes] = []
         self._written = False
@@ -72,6 +75,8 @@ class ArrayStream:
         if isinstance(self.error, UpstreamBroke) and self._held[-1:] != [told := gemini.encode_error(self.error)[1]]:
             self._held.append(told)
         items, self._held = self._held, []
+        if self.error is not None:
+            items = [redacted_error(item, self._redact) for item in items]
         written = b",\n".join(items)
         if written:
             written = (b",\n" if self._written else b"[") + written
