@@ -153,7 +153,7 @@ def build_app(config: Config, log: ExchangeLog | None = None) -> GatewayApp:
 
 def as_asgi(app: GatewayApp) -> App:
     """Return the app as our server's types see it: Quart's name Hypercorn's event types, which are dicts too."""
-    return cast(App, app)
+    return cast(App, app.asgi_app)
 
 
 def from_env() -> GatewayApp:
@@ -237,7 +237,7 @@ async def _unreachable() -> TrioResponse:
 def _admit(app: GatewayApp, request: Request) -> None:
     client = request.scope.get("client")
     scope = request.scope
-    app.gateway.admit(dict(scope["headers"]), client[0] if client else None, scope["query_string"])
+    app.gateway.admit(dict(scope["headers"]), client[0] if client else None, scope["query_string"], trio.current_time())
 
 
 def _with_request_id(app: GatewayApp) -> Callable[[TrioResponse], Awaitable[TrioResponse]]:

@@ -75,7 +75,9 @@ class Exchange:
     async def _serve(self) -> None:
         gateway, record = self._gateway, self._record
         client = self._scope.get("client")
-        gateway.admit(self._headers, client[0] if client else None, self._scope.get("query_string", b""))
+        gateway.admit(
+            self._headers, client[0] if client else None, self._scope.get("query_string", b""), record.started_s
+        )
         body = await read_body(self._receive, self._headers, gateway.config.server.max_body_bytes)
         carriage = self._endpoint.read(body)
         record.model, record.stream = carriage.model, carriage.stream

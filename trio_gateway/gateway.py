@@ -59,9 +59,8 @@ class Gateway:
         self._expiring = trio.CancelScope()
         self._ids = RequestIds()
 
-    def admit(self, headers: Mapping[bytes, bytes], address: str | None, query: bytes = b"") -> None:
+    def admit(self, headers: Mapping[bytes, bytes], address: str | None, query: bytes, now_s: float) -> None:
         """Let a request in, by its headers, query and client's address. Raises Unauthorized or TooManyRequests."""
-        now_s = trio.current_time()
         remaining_s = self.lockout.remaining_s(address, now_s)
         if remaining_s > 0:
             raise TooManyRequests(

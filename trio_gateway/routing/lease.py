@@ -63,8 +63,8 @@ def give_back(woken: trio.lowlevel.Task | None) -> None:
         trio.lowlevel.reschedule(woken)
 
 
-async def take_lease(state: TargetState) -> Lease:
-    """Wait for a place with the target, if it has a number of them, and be admitted by its breaker.
+async def take_lease(state: TargetState, now_s: float) -> Lease:
+    """Wait for a place with the target, if it has a number of them, and be admitted by its breaker. It is `now_s`.
 
     Not a checkpoint where a place is free. Raises TooManyRequests where the queue is full or does not move within
     `queue_wait_s`, and Unavailable where the breaker is open. Cancelled, it leaves the queue at once.
@@ -72,7 +72,7 @@ async def take_lease(state: TargetState) -> Lease:
     places = state.places
     if places is not None and not places.take():
         await _wait_for_place(state)
-    now_s = trio.current_time()
+        now_s = trio.current_time()
     ticket = state.breaker.admit(now_s)
     if ticket == REFUSED:
         if places is not None:

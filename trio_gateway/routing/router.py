@@ -43,6 +43,8 @@ class Router:
         one of the attempts' errors, which are all in `ask.tried`. Cancelled, it leaves nothing open.
         """
         if ask.deadline_s == math.inf:
+            if plan.single is not None:
+                return await self._trier.try_target(plan.single, ask, ask.carriage)  # the most frequent case
             return await self._open(plan, ask)
         with trio.CancelScope(deadline=ask.deadline_s) as scope:
             return await self._open(plan, ask)

@@ -61,9 +61,9 @@ class Trier:
                 answer = OpenAnswer(channel, state.target, carriage, deadlines, None)
                 answer.first = carriage.told
                 return answer
-            lease = await take_lease(state)
+            lease = await take_lease(state, began_s if ask.fetcher is None else trio.current_time())
             deadlines = Deadlines(timeouts, ask.started_s, lease.began_s, ask.deadline_s)
-            answer = await _ask_with_keys(channel, state, carriage, path, ask, deadlines)
+            answer = await _ask_with_keys(channel, state, carriage, path, ask, deadlines, lease.began_s)
             lease.succeeded(trio.current_time())
             held = True
             return answer.hold(lease)
@@ -120,13 +120,18 @@ def _strict_refusal(losses: Losses) -> InvalidRequest:
 
 
 async def _ask_with_keys(
-    channel: Channel, state: TargetState, carriage: Carriage, path: bytes, ask: Ask, deadlines: Deadlines
+    channel: Channel,
+    state: TargetState,
+    carriage: Carriage,
+    path: bytes,
+    ask: Ask,
+    deadlines: Deadlines,
+    now_s: float,
 ) -> OpenAnswer:
     """Ask with the key whose turn it is, and with the next one where the provider does not take it."""
     keys = state.keys
     rounds = len(keys)
     while True:  # noqa: ASYNC913 (each round asks a provider, or raises)
-        now_s = trio.current_time()
         key = keys.pick(now_s)
         rounds -= 1
         try:

@@ -111,8 +111,9 @@ class Client:
             raise
 
     def _take_idle(self, origin: Origin) -> Connection | None:
-        self.expire()
         now = trio.current_time()
+        for expired in self._pool.expire(now):
+            self._close(expired)
         while (connection := self._pool.take(origin, now)) is not None:
             if connection.quiet():
                 return connection

@@ -55,7 +55,7 @@ class SocketWire(trio.abc.Stream):
             return False
         return False
 
-    def send_nowait(self, data: bytes | memoryview) -> int:
+    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
         """Send what the kernel takes now. Returns how many bytes that was; 0 too when the connection is broken."""
         try:
             sent = self._socket.send(data)
@@ -69,14 +69,14 @@ class SocketWire(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of it, or as much as `send_error` and `abandon_sending` allow. A checkpoint where it must wait."""
-        rest = memoryview(data)
-        while self.send_error is None and not self._abandoned:
-            rest = rest[self.send_nowait(rest) :]
-            if not rest:
-                return
-            if self.send_error is None:
-                with trio.CancelScope() as self._sending:
-                    await self.wait_send_all_might_not_block()
+        if self.send_error is not None or self._abandoned:
+            return
+        rest = data[self.send_nowait(data) :]
+        while rest and self.send_error is None and not self._abandoned:
+            with trio.CancelScope() as self._sending:
+                await self.wait_send_all_might_not_block()
+            if not self._abandoned:
+                rest = memoryview(rest)[self.send_nowait(rest) :]
 
     async def wait_send_all_might_not_block(self) -> None:
         await trio.lowlevel.wait_writable(self._socket)
