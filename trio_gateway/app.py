@@ -152,7 +152,10 @@ def build_app(config: Config, log: ExchangeLog | None = None) -> GatewayApp:
 
 
 def as_asgi(app: GatewayApp) -> App:
-    """Return the app as our server's types see it: Quart's name Hypercorn's event types, which are dicts too."""
+    """Return the app as our server calls it: past Quart's own coroutine, which would keep each scope until the end.
+
+    Quart's types name Hypercorn's event types, which are dicts too.
+    """
     return cast(App, app.asgi_app)
 
 

@@ -29,6 +29,7 @@ from trio_gateway.routing.attempt import OpenAnswer
 from trio_gateway.routing.routes import Plan
 
 logger = logging.getLogger("trio_gateway.exchange")
+_FORGOTTEN: dict[Any, Any] = {}  # stays empty
 _STREAM_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
 
@@ -73,6 +74,17 @@ class Exchange:
             self._gateway.log.write(record)
 
     async def _serve(self) -> None:
+        answer = await self._open()
+        try:
+            await self._begin(answer)
+            if answer.passage is not None:
+                self._forget_request()
+                await self._relay_stream(answer, answer.passage)
+        finally:
+            await answer.aclose()
+
+    async def _open(self) -> OpenAnswer:
+        """Let the request in, read it, and find an answer to it. Blocks until its first event is there."""
         gateway, record = self._gateway, self._record
         client = self._scope.get("client")
         gateway.admit(
@@ -95,13 +107,8 @@ class Exchange:
         if b"x-gateway-timeout-s" in self._headers:
             ask.deadline_s = record.started_s + client_timeout_s(self._headers)
         if carriage.stream and carriage.stream_media_type.startswith(b"text/event-stream"):
-            answer = await self._open_patiently(plan, ask)
-        else:
-            answer = await gateway.router.open(plan, ask)
-        try:
-            await self._relay(answer.carriage, answer)
-        finally:
-            await answer.aclose()
+            return await self._open_patiently(plan, ask)
+        return await gateway.router.open(plan, ask)
 
     async def _open_patiently(self, plan: Plan, ask: Ask) -> OpenAnswer:
         """Open the answer; meanwhile the client is sent a comment now and then, where it takes long."""
@@ -138,9 +145,15 @@ class Exchange:
             record.attempts, record.hedges = ask.attempts, ask.hedges
             record.tried = [tried.line() for tried in ask.tried]
 
-    async def _relay(self, carriage: Carriage, answer: OpenAnswer) -> None:
-        """Send the client the answer. Blocks while it reads slowly, and reads no further upstream meanwhile."""
-        record = self._record
+    def _forget_request(self) -> None:
+        """Let go of what only the opening of the answer needed, before a stream that may last for an hour."""
+        self._note_attempts()
+        self._ask = None
+        self._scope = self._headers = _FORGOTTEN
+
+    async def _begin(self, answer: OpenAnswer) -> None:
+        """Send the client a plain answer, or begin a stream."""
+        record, carriage = self._record, answer.carriage
         record.first_event_s = trio.current_time()
         record.losses = len(carriage.losses)
         record.upstream_request_id = answer.request_id.decode("ascii") if answer.request_id else None
@@ -148,18 +161,18 @@ class Exchange:
         if answer.passage is None:
             record.usage = carriage.usage
             await self._reply(200, [JSON, *marks], answer.first)
-        else:
-            if not self._begun:
-                await self._begin_stream(carriage, marks)
-            await self._relay_stream(answer, answer.passage)
+        elif not self._begun:
+            await self._begin_stream(carriage, marks)
 
     async def _relay_stream(self, answer: OpenAnswer, passage: StreamPassage) -> None:
+        """Send the client events as they come. Blocks while it reads slowly, and reads no further upstream then."""
         try:
-            await self._send_more(answer.first)
+            await self._send_more(answer.take_first())
             while not passage.ended:
                 relayed = await answer.next(passage)
                 if relayed:
                     await self._send_more(relayed)
+                del relayed  # not kept until the next is there
         finally:
             self._record.usage = passage.usage
         if passage.error is not None:

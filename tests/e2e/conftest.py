@@ -208,9 +208,7 @@ async def open_house(
                 hypercorn.bind = ["127.0.0.1:0"]
                 hypercorn.accesslog = hypercorn.errorlog = None
                 hypercorn.graceful_timeout = 1
-                await serve_hypercorn(
-                    as_asgi(app), hypercorn, shutdown_trigger=shutdown.wait, task_status=task_status  # type: ignore[arg-type]  # dicts
-                )  # fmt: skip
+                await serve_hypercorn(app, hypercorn, shutdown_trigger=shutdown.wait, task_status=task_status)
 
             stopped.set()
 

@@ -173,7 +173,7 @@ async def test_a_bug_in_a_connection_ends_that_connection_only_and_is_logged(ser
     def arrived_with_a_bug(self, data):
         if b"trigger" in data:
             raise RuntimeError("a bug in the server")
-        arrived(self, data)
+        return arrived(self, data)
 
     monkeypatch.setattr(Connection, "_arrived", arrived_with_a_bug)
     async with serving() as running:

@@ -76,3 +76,11 @@ async def test_leaving_it_closes_it() -> None:
 
 def test_its_repr_shows_no_header_values() -> None:
     assert repr(Written([])) == "<Written 200 from h:1, 4 headers>"
+
+
+def test_the_headers_can_be_given_up() -> None:
+    response = Written([])
+    response.forget_headers()
+    assert response.headers == []
+    assert response.header(b"content-length") is None
+    assert len(HEADERS) == 4

@@ -83,6 +83,9 @@ class Carriage(Protocol):
     def open_stream(self, redact: Callable[[str], str]) -> StreamPassage:
         """Return what the answer passes through. `redact` takes out of a provider's errors what nobody is to see."""
 
+    def forget_request(self) -> None:
+        """The answer streams, perhaps for an hour: keep nothing any more of the request, which may be megabytes."""
+
 
 class ChatCarriage:
     """A conversation: a request for one answer of a model, plain or streamed."""
@@ -190,6 +193,11 @@ class ChatCarriage:
             return ArrayStream(redact)
         return ObservedStream(self._target, LINE_ENDS if self._source_name == "ollama" else SSE_ENDS, redact)
 
+    def forget_request(self) -> None:
+        self._own = self.body = b""
+        self._conversation = None
+        self.fetched = {}  # another one: copies share it
+
 
 class EmbeddingsCarriage:
     """Texts to turn into vectors. Never streamed."""
@@ -241,4 +249,7 @@ class EmbeddingsCarriage:
         return translated
 
     def open_stream(self, redact: Callable[[str], str]) -> StreamPassage:
+        raise AssertionError("embeddings are not streamed")
+
+    def forget_request(self) -> None:
         raise AssertionError("embeddings are not streamed")

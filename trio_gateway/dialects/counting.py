@@ -100,6 +100,9 @@ class CountCarriage:
     def open_stream(self, redact: Callable[[str], str]) -> StreamPassage:
         raise AssertionError("a count is not streamed")
 
+    def forget_request(self) -> None:
+        raise AssertionError("a count is not streamed")
+
 
 def _anthropic(body: bytes) -> Conversation:
     return anthropic_messages.decode_request(splice_member(body, "max_tokens", b"1"))

@@ -82,6 +82,14 @@ class OpenAnswer:
             chunk = await response.receive_some()
             self.first = passage.feed(chunk) if chunk else passage.close()
 
+    def take_first(self) -> bytes:
+        """Return what a stream begins with, and keep nothing any more that only its opening needed."""
+        first, self.first = self.first, b""
+        self.carriage.forget_request()
+        if self._response is not None:
+            self._response.forget_headers()
+        return first
+
     async def next(self, passage: StreamPassage) -> bytes:
         """Return more of a stream for the client; perhaps nothing.
 

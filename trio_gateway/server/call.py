@@ -119,6 +119,7 @@ class Call:
     def _scope(self) -> Scope:
         request = self.request
         connection = self._connection
+        headers, request.headers = request.headers, []  # the application's from here on: it may forget them early
         scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -129,7 +130,7 @@ class Call:
             "raw_path": request.raw_path,
             "query_string": request.query_string,
             "root_path": "",
-            "headers": request.headers,
+            "headers": headers,
             "client": connection.client,
             "server": connection.server,
             "state": connection.service.state.copy(),

@@ -255,27 +255,30 @@ class Connection:
             while not self.gone:
                 if self._is_full() and not await self._wait_for_room():
                     break
-                data = await self.stream.receive()
-                if not data:
+                # Without a name for what arrived, which would be kept until more does.
+                if not self._arrived(await self.stream.receive()):
                     break
-                self._arrived(data)
         except GONE:
             pass
         self._leave("the client has left")
 
-    def _arrived(self, data: bytes) -> None:
+    def _arrived(self, data: bytes) -> bool:
+        """Take in what was received; False where that is the end."""
         if self._closing or self._refusal is not None:
             self._discarded += len(data)
-            return
+            return bool(data)
+        if not data:
+            return False
         try:
             self._parser.feed(data)
         except ClientError as error:
             self._refuse(error)
-            return
+            return True
         self._tend_clock()
         request = self._parser.request
         if request is not None and (self._call is None or self._call.request is request):
             self._wake()
+        return True
 
     def _is_full(self) -> bool:
         if self._closing or self._refusal is not None:

@@ -172,6 +172,7 @@ class Response:
             elif kind is not OURS:
                 date_line = without(date_line, kind)
                 lines.append(b"%b: %b\r\n" % (name, value))
+        self._headers = ()  # written; a stream may last for an hour
         lines.append(date_line)
         lines.append(self._framing_lines(length, size, more))
         head = b"".join(lines)

@@ -21,6 +21,8 @@ SENT_AT_ONCE_BYTES = 65_536
 
 REFUSED_FROM = 300  # an early answer from this status on ends the sending
 
+_RECEIVE_ERRORS = (ProtocolViolation, trio.BrokenResourceError, trio.ClosedResourceError)
+
 
 class NothingSent(Exception):
     """The connection turned out to be broken before the kernel took one byte of the request from us."""
@@ -71,6 +73,9 @@ class Connection:
         """Whether the response was read to its end and the connection may carry another request."""
         return self._parser.reusable and not self._body and self._wire.sendable and not self._late
 
+    def forget_headers(self) -> None:
+        self._parser.headers = []
+
     def quiet(self) -> bool:
         """Whether an idle connection is open. Over TLS what came may be a mere session ticket: given up too."""
         return self._wire.quiet()
@@ -109,24 +114,30 @@ class Connection:
                 return body
             if self._parser.complete:
                 return b""
-            await self._receive()
+            if self._failure is not None:
+                raise self._failure
+            # What `_receive` does, without a coroutine of its own: most of a stream's life is spent in this line.
+            try:
+                self._take(await self._stream.receive_some(RECEIVE_BYTES))
+            except _RECEIVE_ERRORS as error:
+                raise self._broken(error) from error
 
     async def _receive(self) -> None:
         """Take in what arrives next."""
         if self._failure is not None:
             raise self._failure
         try:
-            data = await self._stream.receive_some(RECEIVE_BYTES)
-            if data:
-                body = self._parser.feed(bytes(data))
-                if body:
-                    self._body = self._body + body if self._body else body
-            else:
-                self._parser.feed_eof()
-        except ProtocolViolation as error:
-            raise UpstreamBroke(f"{self.origin.address} broke the protocol: {error}") from error
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self._take(await self._stream.receive_some(RECEIVE_BYTES))
+        except _RECEIVE_ERRORS as error:
             raise self._broken(error) from error
+
+    def _take(self, data: bytes | bytearray) -> None:
+        if data:
+            body = self._parser.feed(bytes(data))
+            if body:
+                self._body = self._body + body if self._body else body
+        else:
+            self._parser.feed_eof()
 
     async def _send(self, data: bytes | memoryview) -> None:
         try:
@@ -136,6 +147,8 @@ class Connection:
 
     def _broken(self, error: Exception) -> UpstreamError:
         address = self.origin.address
+        if isinstance(error, ProtocolViolation):
+            return UpstreamBroke(f"{address} broke the protocol: {error}")
         if self._late:
             return Overdue(f"{address} took too long")
         if isinstance(error, trio.ClosedResourceError):

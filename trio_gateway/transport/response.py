@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from math import inf
 from types import TracebackType
 from typing import Self
@@ -54,15 +55,14 @@ class UpstreamResponse:
                 return value
         return None
 
-    async def receive_some(self) -> bytes:
+    def receive_some(self) -> Awaitable[bytes]:
         """Wait for bytes of the body, as they arrive; b"" at its end, and again after it.
 
         Not a checkpoint where they are already here. Raises UpstreamBroke when the body breaks off: a cut never looks
         like the end, but for `close_delimited`; and Overdue. The upstream is read no faster than this is called.
         """
-        if self._decoder is None:
-            return await self._receive_encoded()
-        return await self._receive_decoded()
+        # Not a coroutine: one more of them, for each stream that waits, is memory and time for nothing.
+        return self._receive_encoded() if self._decoder is None else self._receive_decoded()
 
     async def read(self, max_bytes: int) -> bytes:
         """Wait for the rest of the body. Raises UpstreamBroke where it is longer than `max_bytes`."""
@@ -79,6 +79,10 @@ class UpstreamResponse:
         """Set when `receive_some` gives up, in place of what was set before. It is of no use after that."""
         self.due_s = due_s
 
+    def forget_headers(self) -> None:
+        """Keep them no longer. A stream may last for an hour, and they are a kilobyte of it."""
+        self.headers = []
+
     async def aclose(self) -> None:
         """Give up what the response holds. Its connection serves another request if the body was read to its end.
 
@@ -94,7 +98,7 @@ class UpstreamResponse:
     ) -> None:
         await self.aclose()
 
-    async def _receive_encoded(self) -> bytes:
+    def _receive_encoded(self) -> Awaitable[bytes]:
         raise NotImplementedError
 
     async def _receive_decoded(self) -> bytes:

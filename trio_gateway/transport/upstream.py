@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -180,6 +181,11 @@ class _NativeResponse(UpstreamResponse):
         if self._connection is not None and self._watch is not None:
             self._watch.move(self._connection, due_s)
 
+    def forget_headers(self) -> None:
+        super().forget_headers()
+        if self._connection is not None:
+            self._connection.forget_headers()
+
     async def aclose(self) -> None:
         # Nothing here waits, which is why no cancellation can come between.
         connection = self._connection
@@ -188,7 +194,7 @@ class _NativeResponse(UpstreamResponse):
             self._client.release(connection)
             self._slots.release()
 
-    async def _receive_encoded(self) -> bytes:
+    def _receive_encoded(self) -> Awaitable[bytes]:
         if self._connection is None:
             raise trio.ClosedResourceError("this response is closed")
-        return await self._connection.receive_some()
+        return self._connection.receive_some()
