@@ -197,7 +197,7 @@ def test_an_ollama_client_reaches_openai() -> None:
 
 def test_what_openai_has_no_word_for_is_named() -> None:
     request = from_ollama(truncate=True, keep_alive="5m", options={"num_ctx": 1, "mirostat": 1}, new=1)
-    assert to_openai(request)[1] == ["/new", "/options/mirostat", "/options/num_ctx", "/truncate", "/keep_alive"]
+    assert to_openai(request)[1] == ["/options/mirostat", "/new", "/options/num_ctx", "/truncate", "/keep_alive"]
 
 
 def test_an_empty_text_is_not_for_openai() -> None:

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 
 from trio_gateway.dialects import wire
-from trio_gateway.dialects.conversation import Loss
 from trio_gateway.errors import InvalidRequest, UpstreamBroke
 
 
@@ -73,16 +72,6 @@ def test_no_body_raises_anything_else(body: bytes) -> None:
 def test_a_bad_answer_is_the_providers_fault() -> None:
     with pytest.raises(UpstreamBroke, match="cannot be read"):
         wire.read_answer(decoder, b"<html>")
-
-
-def test_members_without_a_field_are_found_and_the_tag_is_known() -> None:
-    value = {"type": "item", "size": 1, "a/b": 2, "c~d": None}
-    assert wire.unknown_fields(value, Item, "/items/0") == [
-        Loss("/items/0/a~1b", "unknown to this gateway"),
-        Loss("/items/0/c~0d", "unknown to this gateway"),
-    ]
-    assert wire.unknown_fields({"size": 1}, Item, "") == []
-    assert wire.unknown_fields([1], Item, "") == []
 
 
 def test_what_is_absent_or_null_is_not_present() -> None:

@@ -20,7 +20,8 @@ from msgspec import UNSET, Raw, UnsetType
 from gateway_schemas import ollama, openai_embeddings
 from trio_gateway.dialects.conversation import Loss, Losses
 from trio_gateway.dialects.ollama.errors import error_in_answer
-from trio_gateway.dialects.wire import BAD_BODY, invalid, present, read_answer, read_request, unknown_fields
+from trio_gateway.dialects.unread import strict_twin, unread_members
+from trio_gateway.dialects.wire import BAD_BODY, check_text, present, read_answer, read_request
 from trio_gateway.errors import InvalidRequest, UpstreamBroke
 
 EmbeddingDialect: TypeAlias = Literal["openai_chat", "ollama"]
@@ -61,27 +62,14 @@ class EmbeddingAnswer(msgspec.Struct, kw_only=True):
 # ----------------------------------------------------------------------------------------------- requests
 
 
-class _StrictOpenAi(openai_embeddings.EmbeddingsRequest, forbid_unknown_fields=True):
-    pass
-
-
-class _StrictOllama(ollama.EmbedRequest, forbid_unknown_fields=True):
-    pass
-
-
-_decode_openai_strictly = msgspec.json.Decoder(_StrictOpenAi).decode
-_decode_ollama_strictly = msgspec.json.Decoder(_StrictOllama).decode
+_decode_openai_strictly = msgspec.json.Decoder(strict_twin(openai_embeddings.EmbeddingsRequest)).decode
+_decode_ollama_strictly = msgspec.json.Decoder(strict_twin(ollama.EmbedRequest)).decode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
 def decode_embedding_request(body: bytes, source: EmbeddingDialect) -> EmbeddingRequest:
     """Read a client's request. Raises InvalidRequest, with a JSON pointer."""
-    if not body.isascii():  # raw members are passed on unread: that they are text must be known
-        try:
-            body.decode()
-        except UnicodeDecodeError as error:
-            raise invalid(error) from error
     return _decode_openai(body) if source == "openai_chat" else _decode_ollama(body)
 
 
@@ -97,10 +85,11 @@ def _decode_openai(body: bytes) -> EmbeddingRequest:
     unread: Losses = []
     asked: openai_embeddings.EmbeddingsRequest
     try:
+        check_text(body)
         asked = _decode_openai_strictly(body)
     except BAD_BODY:
         asked = read_request(openai_embeddings.request_decoder, body)
-        unread = _unknown(body, openai_embeddings.EmbeddingsRequest)
+        unread = unread_members(body, openai_embeddings.EmbeddingsRequest)
     inputs, single = _inputs(asked.input)
     _refuse_empty(inputs, single)
     if asked.encoding_format not in (None, "float", "base64"):
@@ -162,10 +151,11 @@ def _decode_ollama(body: bytes) -> EmbeddingRequest:
     unread: Losses = []
     asked: ollama.EmbedRequest
     try:
+        check_text(body)  # Raw members are passed on unread
         asked = _decode_ollama_strictly(body)
     except BAD_BODY:
         asked = read_request(ollama.embed_request_decoder, body)
-        unread = _unknown(body, ollama.EmbedRequest)
+        unread = unread_members(body, ollama.EmbedRequest)
     if asked.options:
         unread += [
             Loss("/options/" + name, "only Ollama has this")
@@ -198,15 +188,6 @@ def _encode_ollama(request: EmbeddingRequest, model: str, losses: Losses) -> byt
     if request.keep_alive is not None:
         asked.keep_alive = request.keep_alive
     return ollama.encode(asked)
-
-
-def _unknown(body: bytes, shape: type[msgspec.Struct]) -> Losses:
-    members = _decode_members(body)
-    losses = unknown_fields({name: value for name, value in members.items() if value != _NULL}, shape, "")
-    options = members.get("options")
-    if shape is ollama.EmbedRequest and options is not None and options != _NULL:
-        losses += unknown_fields(_decode_members(options), ollama.Options, "/options")
-    return losses
 
 
 def _wrong(message: str, pointer: str) -> InvalidRequest:
@@ -310,7 +291,7 @@ def _decode_openai_answer(body: bytes) -> EmbeddingAnswer:
         vectors=[_unpacked(vector.embedding) for vector in vectors],
         model=read.model,
         input_tokens=read.usage.prompt_tokens if read.usage else None,
-        unread=_unread(body, openai_embeddings.EmbeddingsAnswer),
+        unread=unread_members(body, openai_embeddings.EmbeddingsAnswer),
     )
 
 
@@ -327,12 +308,8 @@ def _decode_ollama_answer(body: bytes) -> EmbeddingAnswer:
         vectors=read.embeddings,
         model=read.model,
         input_tokens=read.prompt_eval_count,
-        unread=unread + _unread(body, ollama.EmbedResponse),
+        unread=unread + unread_members(body, ollama.EmbedResponse),
     )
-
-
-def _unread(body: bytes, shape: type[msgspec.Struct]) -> Losses:
-    return unknown_fields({k: v for k, v in _decode_members(body).items() if v != _NULL}, shape, "")
 
 
 def _packed(vector: Raw) -> Raw:

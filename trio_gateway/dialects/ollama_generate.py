@@ -46,11 +46,6 @@ _SHARED = tuple(name for name in wire.ChatResponse.__struct_fields__ if name in 
 
 def decode_request(body: bytes, /) -> Conversation:
     """Raises InvalidRequest."""
-    if not body.isascii():
-        try:
-            body.decode()
-        except UnicodeDecodeError as error:
-            raise invalid(error) from error
     request = read_request(wire.generate_request_decoder, body)
     try:
         members = _decode_members(body)

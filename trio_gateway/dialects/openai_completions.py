@@ -80,11 +80,6 @@ _decode_logprobs = msgspec.json.Decoder(_Logprobs | None).decode
 
 def decode_request(body: bytes, /) -> Conversation:
     """Raises InvalidRequest, also for several prompts at once and for prompts in tokens."""
-    if not body.isascii():
-        try:
-            body.decode()
-        except UnicodeDecodeError as error:
-            raise invalid(error) from error
     request = read_request(_request, body)
     try:
         members: dict[str, Raw] = _decode_members(body)

@@ -1,4 +1,4 @@
-"""Reading bodies at the edge: msgspec's errors in the client's terms, and what a struct left unread."""
+"""Reading bodies at the edge: msgspec's errors in the client's terms, and a struct's members."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from trio_gateway.dialects.conversation import Loss, Losses
 from trio_gateway.errors import InvalidRequest, UpstreamBroke
 
 T = TypeVar("T")
@@ -28,14 +27,26 @@ def read_request(decoder: msgspec.json.Decoder[T], body: bytes, what: str = "") 
     `what` is the pointer of the document that `body` is part of, for bodies decoded in pieces.
     """
     try:
+        if not what:  # a piece is text if its document is
+            check_text(body)
         return decoder.decode(body)
     except BAD_BODY as error:
         raise invalid(error, what) from error
 
 
+def check_text(body: bytes) -> None:
+    """Raise UnicodeDecodeError, which is of BAD_BODY, for bytes that are no text.
+
+    msgspec does not look inside what it skips or keeps Raw: without this they would be passed on.
+    """
+    if not body.isascii():
+        body.decode()
+
+
 def read_answer(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """Decode a provider's body. Raises UpstreamBroke."""
     try:
+        check_text(body)
         return decoder.decode(body)
     except BAD_BODY as error:
         raise UpstreamBroke(f"The provider's answer cannot be read: {_sentence(error)[0]}.") from error
@@ -77,16 +88,6 @@ def on_one_line(raw: msgspec.Raw) -> str | None:
         return msgspec.json.format(bytes(raw).decode(errors="replace"), indent=-1)
     except BAD_BODY:
         return None
-
-
-def unknown_fields(value: object, shape: type[msgspec.Struct], at: str) -> Losses:
-    """Return a loss for each member of the JSON object `value` that `shape` has no field for. Not recursive."""
-    if not isinstance(value, dict):
-        return []
-    known = field_names(shape)
-    if value.keys() <= known:
-        return []
-    return [Loss(f"{at}/{escape(name)}", "unknown to this gateway") for name in value if name not in known]
 
 
 @cache

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import types
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.conversation import Losses
-from trio_gateway.dialects.wire import BAD_BODY, NULL, read_request, unknown_fields
+from trio_gateway.dialects.unread import strict_twin, unread_members
+from trio_gateway.dialects.wire import BAD_BODY, read_request
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -35,17 +35,8 @@ class Node(Generic[S]):
 
     def read_leniently(self, raw: bytes | Raw, at: str, unread: Losses) -> S:
         value = read_request(self._lenient, bytes(raw), at)
-        members = {name: member for name, member in _decode_members(raw).items() if member != NULL}
-        unread += unknown_fields(members, self.shape, at)
+        unread += unread_members(raw, self.shape, at)
         return value
-
-
-def strict_twin(shape: type[S]) -> type[S]:
-    """Return a subclass of `shape` that refuses members it does not know."""
-    return cast(type[S], types.new_class(shape.__name__, (shape,), {"forbid_unknown_fields": True}))
-
-
-_decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 class HostedTool(msgspec.Struct):

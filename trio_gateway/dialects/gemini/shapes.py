@@ -19,7 +19,8 @@ from msgspec import Raw, UnsetType
 
 from gateway_schemas import gemini as wire_gemini
 from trio_gateway.dialects.conversation import Loss, Losses
-from trio_gateway.dialects.wire import BAD_BODY, escape, invalid
+from trio_gateway.dialects.unread import UNKNOWN, Narrowed, strict_twin
+from trio_gateway.dialects.wire import BAD_BODY, check_text, escape, invalid
 from trio_gateway.errors import InvalidRequest
 
 # By struct, what the neutral model has a word for; a struct that is not named is modelled as a whole.
@@ -58,7 +59,6 @@ _DATA = frozenset({"text", "inlineData", "fileData", "functionCall", "functionRe
 # ProtoJSON's defaults, which are the same as absence.
 _NOTHING = frozenset({b"null", b"[]", b"{}", b'""', b"false", b"0"})
 
-UNKNOWN = "unknown to this gateway"
 NO_COUNTERPART = "has no counterpart in other formats"
 
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -95,12 +95,6 @@ def read(body: bytes) -> Body:
     return Body(request, normaliser.losses, normaliser.opaque, normaliser.spelled)
 
 
-def check_text(body: bytes) -> None:
-    """Raise UnicodeDecodeError for bytes that are no text: msgspec does not look inside what stays Raw."""
-    if not body.isascii():
-        body.decode()
-
-
 def read_chunk(frame: bytes) -> tuple[wire_gemini.GenerateContentResponse, Normaliser | None]:
     """Read an answer, or a chunk of one, and where it is out of the ordinary, what is so. Raises BAD_BODY."""
     check_text(frame)
@@ -134,38 +128,22 @@ def respelled(error: InvalidRequest, spelled: dict[str, str]) -> InvalidRequest:
 # --------------------------------------------------------------------------------------------- the twin
 
 
-def _narrowed(shape: type[msgspec.Struct], table: _Table, made: dict[type, type]) -> type:
-    if shape not in made:
-        hints = typing.get_type_hints(shape)
-        modelled = table.get(shape)
-        fields: list[Any] = []
-        for field in msgspec.structs.fields(shape):
-            known = modelled is None or field.name in modelled
-            hint = _narrowed_hint(hints[field.name], table, made) if known else UnsetType | None
-            fields.append((field.name, hint) if field.required else (field.name, hint, field.default))
-        made[shape] = msgspec.defstruct(
-            shape.__name__, fields, bases=(shape,), rename="camel", forbid_unknown_fields=True
-        )
-    return made[shape]
-
-
-def _narrowed_hint(hint: Any, table: _Table, made: dict[type, type]) -> Any:
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return _narrowed(hint, table, made)
-    arguments = tuple(_narrowed_hint(argument, table, made) for argument in typing.get_args(hint))
-    if not arguments:
-        return hint
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return typing.Union[arguments]  # noqa: UP007  made at run time
-    return typing.get_origin(hint)[arguments]
+def _nothing_but(table: _Table) -> Narrowed:
+    """Return the types that leave no room, but for null, where the model has no word."""
+    return {
+        (shape, field): UnsetType | None
+        for shape, modelled in table.items()
+        for field in shape.__struct_fields__
+        if field not in modelled
+    }
 
 
 _narrow: msgspec.json.Decoder[wire_gemini.GenerateContentRequest] = msgspec.json.Decoder(
-    _narrowed(wire_gemini.GenerateContentRequest, REQUEST, {}), strict=False
+    strict_twin(wire_gemini.GenerateContentRequest, _nothing_but(REQUEST)), strict=False
 )
 
 _narrow_answer: msgspec.json.Decoder[wire_gemini.GenerateContentResponse] = msgspec.json.Decoder(
-    _narrowed(wire_gemini.GenerateContentResponse, ANSWER, {}), strict=False
+    strict_twin(wire_gemini.GenerateContentResponse, _nothing_but(ANSWER)), strict=False
 )
 
 # ---------------------------------------------------------------------------------------- the normaliser

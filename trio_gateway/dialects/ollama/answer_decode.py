@@ -24,7 +24,8 @@ from trio_gateway.dialects.conversation import (
 )
 from trio_gateway.dialects.ollama.errors import error_in_answer
 from trio_gateway.dialects.ollama.times import unix_seconds
-from trio_gateway.dialects.wire import BAD_BODY, present, read_answer, unknown_fields
+from trio_gateway.dialects.unread import strict_twin, unread_members
+from trio_gateway.dialects.wire import BAD_BODY, present, read_answer
 from trio_gateway.errors import UpstreamBroke
 
 # As with requests: the shapes again, refusing fields that would go unread, so that one decode of a usual answer
@@ -44,35 +45,18 @@ class _ChatLogprob(msgspec.Struct):
     top_logprobs: list[_ChatTopLogprob] | None = []
 
 
-class _StrictFunction(ollama.ToolCallFunction, forbid_unknown_fields=True):
-    pass
-
-
-class _StrictCall(ollama.ToolCall, forbid_unknown_fields=True, kw_only=True):
-    function: _StrictFunction
-
-
-class _StrictMessage(ollama.Message, forbid_unknown_fields=True, kw_only=True):
+class _Message(ollama.Message, kw_only=True):
     role: str | None = None  # type: ignore[assignment]  # not needed here: it can only be the assistant
-    tool_calls: list[_StrictCall] | UnsetType | None = UNSET  # type: ignore[assignment]  # narrower, only ever read
-
-
-class _LenientMessage(ollama.Message, kw_only=True):
-    role: str | None = None  # type: ignore[assignment]  # see _StrictMessage
 
 
 class Line(ollama.ChatResponse):
     """An answer, or one line of its stream."""
 
-    message: _LenientMessage | UnsetType | None = UNSET
+    message: _Message | UnsetType | None = UNSET
     logprobs: list[_ChatLogprob] | UnsetType | None = UNSET  # type: ignore[assignment]  # Chat's shape
 
 
-class _StrictLine(Line, forbid_unknown_fields=True):
-    message: _StrictMessage | UnsetType | None = UNSET  # type: ignore[assignment]  # the same fields
-
-
-_decode_strictly = msgspec.json.Decoder(_StrictLine).decode
+_decode_strictly = msgspec.json.Decoder(strict_twin(Line)).decode
 _lenient = msgspec.json.Decoder(Line)
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_items = msgspec.json.Decoder(list[dict[str, Raw]]).decode
@@ -100,28 +84,8 @@ def read_line(body: bytes, losses: Losses) -> Line:
         return _decode_strictly(body)
     except BAD_BODY:
         line = read_answer(_lenient, body)
-    try:
-        losses += _unknown(body)
-    except BAD_BODY as error:  # bytes that are no text, in a member that the line's shape skips
-        raise UpstreamBroke("The provider's answer holds what is no text.") from error
+    losses += unread_members(body, Line)
     return line
-
-
-def _unknown(body: bytes) -> Losses:
-    root = _decode_members(body)
-    losses = unknown_fields(root, ollama.ChatResponse, "")
-    message = root.get("message")
-    if message is not None and message != NULL:
-        members = _decode_members(message)
-        losses += unknown_fields(members, ollama.Message, "/message")
-        calls = members.get("tool_calls")
-        if calls is not None and calls != NULL:
-            for index, call in enumerate(_decode_items(calls)):
-                at = f"/message/tool_calls/{index}"
-                losses += unknown_fields(call, ollama.ToolCall, at)
-                function = _decode_members(call["function"])
-                losses += unknown_fields(function, ollama.ToolCallFunction, at + "/function")
-    return losses
 
 
 def unread(line: Line) -> Losses:

@@ -25,47 +25,12 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.media import image_type_of_base64
-from trio_gateway.dialects.wire import BAD_BODY, invalid, present, read_request, unknown_fields
+from trio_gateway.dialects.unread import strict_twin, unread_members
+from trio_gateway.dialects.wire import BAD_BODY, check_text, present, read_request
 from trio_gateway.errors import InvalidRequest
 
-# The shapes again, refusing fields they do not know. The trick: nearly every request has none, and then one decode
-# both reads it and proves that nothing was left unread.
-
-
-class _ToolCallFunction(ollama.ToolCallFunction, forbid_unknown_fields=True):
-    pass
-
-
-class _ToolCall(ollama.ToolCall, forbid_unknown_fields=True, kw_only=True):
-    function: _ToolCallFunction
-
-
-class _Message(ollama.Message, forbid_unknown_fields=True, kw_only=True):
-    tool_calls: list[_ToolCall] | UnsetType | None = UNSET  # type: ignore[assignment]  # narrower, and only ever read
-
-
-class _Options(ollama.Options, forbid_unknown_fields=True):
-    pass
-
-
-class _ToolFunction(ollama.ToolFunction, forbid_unknown_fields=True):
-    pass
-
-
-class _Tool(ollama.Tool, forbid_unknown_fields=True, kw_only=True):
-    function: _ToolFunction
-
-
-class _ChatRequest(ollama.ChatRequest, forbid_unknown_fields=True):
-    messages: list[_Message] | UnsetType | None = UNSET  # type: ignore[assignment]  # narrower, and only ever read
-    tools: list[_Tool] | UnsetType | None = UNSET  # type: ignore[assignment]  # narrower, and only ever read
-    options: _Options | UnsetType | None = UNSET
-
-
-_decode_strictly = msgspec.json.Decoder(_ChatRequest).decode
+_decode_strictly = msgspec.json.Decoder(strict_twin(ollama.ChatRequest)).decode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
-_decode_items = msgspec.json.Decoder(list[dict[str, Raw]]).decode
-
 # Raw equals Raw, never bytes.
 _NULL, _EMPTY, _JSON = Raw(b"null"), Raw(b'""'), Raw(b'"json"')
 
@@ -134,51 +99,12 @@ def decode_request(body: bytes) -> Conversation:
 
 
 def _read(body: bytes) -> tuple[ollama.ChatRequest, Losses]:
-    # Raw members are passed on unread: that they are text is only known when the whole body is.
-    if not body.isascii():
-        try:
-            body.decode()
-        except UnicodeDecodeError as error:
-            raise invalid(error) from error
     try:
+        check_text(body)  # Raw members are passed on unread
         return _decode_strictly(body), []
     except BAD_BODY:
         request = read_request(ollama.chat_request_decoder, body)
-        return request, _unknown(body)
-
-
-def _unknown(body: bytes) -> Losses:
-    """Return a loss for every field of the body that the shapes do not know."""
-    root = _decode_members(body)
-    losses = _unknown_in(root, ollama.ChatRequest, "")
-    if _given(root.get("options")):
-        losses += _unknown_in(_decode_members(root["options"]), ollama.Options, "/options")
-    if _given(root.get("messages")):
-        for index, message in enumerate(_decode_items(root["messages"])):
-            at = f"/messages/{index}"
-            losses += _unknown_in(message, ollama.Message, at)
-            if _given(message.get("tool_calls")):
-                losses += _unknown_functions(message["tool_calls"], ollama.ToolCall, ollama.ToolCallFunction,
-                                             at + "/tool_calls")  # fmt: skip
-    if _given(root.get("tools")):
-        losses += _unknown_functions(root["tools"], ollama.Tool, ollama.ToolFunction, "/tools")
-    return losses
-
-
-def _unknown_functions(items: Raw, outer: type[msgspec.Struct], inner: type[msgspec.Struct], at: str) -> Losses:
-    losses: Losses = []
-    for index, item in enumerate(_decode_items(items)):
-        losses += _unknown_in(item, outer, f"{at}/{index}")
-        losses += _unknown_in(_decode_members(item["function"]), inner, f"{at}/{index}/function")
-    return losses
-
-
-def _unknown_in(members: dict[str, Raw], shape: type[msgspec.Struct], at: str) -> Losses:
-    return unknown_fields({name: value for name, value in members.items() if value != _NULL}, shape, at)
-
-
-def _given(value: Raw | None) -> bool:
-    return value is not None and value != _NULL
+        return request, unread_members(body, ollama.ChatRequest)
 
 
 # ----------------------------------------------------------------------------------------------- messages

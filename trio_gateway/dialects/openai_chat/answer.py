@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -29,7 +29,6 @@ from trio_gateway.dialects.openai_chat.reasoning import (
     read_reasoning,
     token_of_call,
 )
-from trio_gateway.dialects.openai_chat.unread import twin, unread_members
 from trio_gateway.dialects.openai_chat.words import (
     annotation_of,
     answer_id,
@@ -40,12 +39,12 @@ from trio_gateway.dialects.openai_chat.words import (
     usage_of,
     wire_usage,
 )
+from trio_gateway.dialects.unread import strict_twin, unread_members
 from trio_gateway.errors import UpstreamBroke
 
 _STRICT = msgspec.json.Decoder(
-    twin(wire_chat.Answer, {("ToolCall", "type"): Literal["function", "custom"] | None})
+    strict_twin(wire_chat.Answer, {(wire_chat.ToolCall, "type"): Literal["function", "custom"] | None})
 ).decode
-_plain_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 UNMODELLED = ("system_fingerprint", "metadata", "moderation")
 NULL = msgspec.Raw(b"null")
@@ -62,7 +61,7 @@ def decode_answer(body: bytes, /) -> Answer:
         answer = _STRICT(body)
     except wire.BAD_BODY:
         answer = wire.read_answer(wire_chat.response_decoder, body)
-        losses = unread_members(wire.read_answer(_plain_decoder, body), wire_chat.Answer)
+        losses = unread_members(body, wire_chat.Answer)
     if (error := error_of_frame(answer.error, answer.object, body)) is not None:
         raise error
     if not answer.choices:

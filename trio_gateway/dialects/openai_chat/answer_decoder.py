@@ -12,8 +12,7 @@ data: {"error": ...}           Fail
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -42,13 +41,14 @@ from trio_gateway.dialects.openai_chat.answer import checked_logprobs, read_cont
 from trio_gateway.dialects.openai_chat.call_tracker import LEGACY_INDEX, CallTracker
 from trio_gateway.dialects.openai_chat.errors import error_of_frame
 from trio_gateway.dialects.openai_chat.reasoning import reasoning_of, thinking_of
-from trio_gateway.dialects.openai_chat.unread import twin, unread_members
 from trio_gateway.dialects.openai_chat.words import lose_counts, stop_of, usage_of
+from trio_gateway.dialects.unread import strict_twin, unread_members
 from trio_gateway.errors import UpstreamBroke
 
-_STRICT = msgspec.json.Decoder(twin(Chunk, {("ToolCall", "type"): Literal["function", "custom"] | None})).decode
+_STRICT = msgspec.json.Decoder(
+    strict_twin(Chunk, {(wire_chat.ToolCall, "type"): Literal["function", "custom"] | None})
+).decode
 _LENIENT = wire_chat.chunk_decoder.decode
-_plain: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 
 _UNSET = msgspec.UNSET
 _NOTHING = Usage()
@@ -136,7 +136,7 @@ class AnswerDecoder:
         chunk = _LENIENT(data)
         if self._decode is not _LENIENT:
             self._decode = _LENIENT
-            for loss in unread_members(_plain(data), Chunk):
+            for loss in unread_members(data, Chunk):
                 self.lose(loss.pointer, loss.reason)
         return chunk
 

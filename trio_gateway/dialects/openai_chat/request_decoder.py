@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -25,18 +25,18 @@ from trio_gateway.dialects.conversation import (
 )
 from trio_gateway.dialects.openai_chat.message_decoder import MessageReader
 from trio_gateway.dialects.openai_chat.reasoning import ME
-from trio_gateway.dialects.openai_chat.unread import twin, unread_members
+from trio_gateway.dialects.unread import strict_twin, unread_members
 from trio_gateway.errors import InvalidRequest
 
 # Content parts and tools are flat, so that unknown types can be read at all. The strict twin knows the types.
 _STRICT = msgspec.json.Decoder(
-    twin(
+    strict_twin(
         Request,
         {
-            ("ContentPart", "type"): Literal["text", "image_url", "input_audio", "file", "refusal"],
-            ("Tool", "type"): Literal["function", "custom"],
-            ("ToolCall", "type"): Literal["function", "custom"] | None,
-            ("ToolRef", "type"): Literal["function", "custom"],
+            (wire_chat.ContentPart, "type"): Literal["text", "image_url", "input_audio", "file", "refusal"],
+            (wire_chat.Tool, "type"): Literal["function", "custom"],
+            (wire_chat.ToolCall, "type"): Literal["function", "custom"] | None,
+            (wire_chat.ToolRef, "type"): Literal["function", "custom"],
         },
     )
 ).decode
@@ -54,7 +54,6 @@ class _RawRequest(msgspec.Struct):
 
 
 _raw_decoder = msgspec.json.Decoder(_RawRequest)
-_plain_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 Raws: TypeAlias = list[msgspec.Raw] | None
 
@@ -72,9 +71,8 @@ def decode_request(body: bytes, /) -> Conversation:
         request = _STRICT(body)
     except wire.BAD_BODY:
         request = wire.read_request(wire_chat.request_decoder, body)
-        plain = wire.read_request(_plain_decoder, body)
         raw = wire.read_request(_raw_decoder, body)
-        losses = unread_members(plain, Request)
+        losses = unread_members(body, Request)
         contents = [message.content if isinstance(message.content, list) else None for message in raw.messages]
         conversation = _conversation(request, losses, contents, raw.tools)
         conversation.unread = _outside(_kept_whole(conversation), losses)

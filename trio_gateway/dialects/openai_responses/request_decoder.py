@@ -75,9 +75,6 @@ def decode_request(body: bytes) -> Conversation:
     """Return the request as a Conversation. Raises InvalidRequest."""
     request = read_request(wire.request_decoder, body)
     try:
-        # What is skipped, or kept raw, has not been looked at: bytes that are no text must not get through in it.
-        if not body.isascii():
-            body.decode()
         return _conversation(request, body)
     except BAD_BODY as error:  # in a part that is decoded by itself, and nearer to the recursion limit there
         raise invalid(error) from error
