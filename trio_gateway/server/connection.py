@@ -66,7 +66,7 @@ class Connection:
         self._requests = 0
         self._closing = False  # no further request will be read
         self._refusal: ClientError | None = None
-        self._everything = trio.CancelScope()
+        self._everything: trio.CancelScope  # the nursery's own, from when there is one
         self._calls = trio.CancelScope()
         self._waiting: trio.lowlevel.Task | None = None
         self._writing = False
@@ -81,22 +81,22 @@ class Connection:
 
     async def run(self) -> None:
         """Serve until the client, the application, a limit or a shutdown ends it. Raises only what is a bug here."""
-        self.service.add(self)
         self._arm("fresh", self.service.config.header_s)
-        if self.service.draining:
-            self.drain()
         try:
-            with self._everything:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._read)
-                    try:
-                        with self._calls:
-                            await self._answer_all()
-                    except Exception:
-                        # An application's cancelled exchange may leave errors of its own behind.
-                        log.exception("an exchange ended with an error")
-                    await self._last_words()
-                    nursery.cancel_scope.cancel(reason="the connection is done")
+            async with trio.open_nursery() as nursery:
+                self._everything = nursery.cancel_scope
+                self.service.add(self)
+                if self.service.draining:
+                    self.drain()
+                nursery.start_soon(self._read, name="the reader of a connection")
+                try:
+                    with self._calls:
+                        await self._answer_all()
+                except Exception:
+                    # An application's cancelled exchange may leave errors of its own behind.
+                    log.exception("an exchange ended with an error")
+                await self._last_words()
+                nursery.cancel_scope.cancel(reason="the connection is done")
         finally:
             self.service.discard(self)
             self.gone = True

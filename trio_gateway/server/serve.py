@@ -68,7 +68,8 @@ class Server:
             )
 
     def _accepted(self, connections: trio.Nursery, connected: socket.socket, peer: object) -> None:
-        connections.start_soon(self._handle, connected, peer)
+        # With a name, since trio would make each task one of its own out of the function's.
+        connections.start_soon(self._handle, connected, peer, name="a connection")
 
     async def _handle(self, connected: socket.socket, peer: object) -> None:
         """One connection's whole life. Whatever goes wrong in it ends here."""
