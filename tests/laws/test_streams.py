@@ -93,6 +93,11 @@ def test_r13_every_prefix_ends_well_formed_and_only_the_whole_in_success(
     assert stream
     told = decode_stream(target, [stream])
     check_grammar(told)
+    if isinstance(told[-1], Fail) and told[-1].error.code == "MALFORMED_FUNCTION_CALL":
+        # Gemini's own word for an answer that is nothing but a call which cannot be written there.
+        assert target == "gemini"
+        assert any(isinstance(event, Open) and event.kind == "call" for event in events)
+        return
     assert type(told[-1]) is type(events[-1])
 
 

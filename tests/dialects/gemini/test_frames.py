@@ -114,3 +114,11 @@ def test_a_large_string_in_small_pieces_is_looked_at_once() -> None:
         assert splitter.feed(piece) == []
     (found,) = splitter.feed(b'"}]')
     assert len(found) == len(b'{"data":""}') + 3_000_000
+
+
+@given(PLACES)
+def test_what_an_error_quotes_does_not_depend_on_how_it_came(places: list[int]) -> None:
+    data = b"ddata: " + b"x" * 400 + b"\r\n\r\n"
+    decoder = FrameDecoder()
+    assert [frame for chunk in cut(data, *places) for frame in decoder.feed(chunk)] == []
+    assert decoder.seen == data[:300]

@@ -571,3 +571,15 @@ def test_any_bytes_make_a_stream_that_fails(chunks: list[bytes]) -> None:
     decoder = AnswerDecoder()
     events = [event for chunk in chunks for event in decoder.feed(chunk)] + decoder.close()
     assert isinstance(events[-1], Fail)
+
+
+def test_a_thought_for_an_item_that_is_done_is_dropped(sse: Sse) -> None:
+    text = {"type": "output_text", "text": "a", "annotations": []}
+    item = {"type": "message", "id": "msg_1", "role": "assistant", "content": [text]}
+    events = [
+        *BEGIN,
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.reasoning_summary_text.delta", "output_index": 0, "summary_index": 0, "delta": "late"},
+    ]
+    told = AnswerDecoder().feed(sse(*events))
+    assert [event.text for event in told if isinstance(event, Delta)] == ["a"]

@@ -86,7 +86,7 @@ class FrameDecoder:
     `seen` is the beginning of a stream that has not had a chunk yet, for an error to quote.
     """
 
-    __slots__ = ("_at_border", "_head", "_line_start", "_splitter", "_sse", "seen")
+    __slots__ = ("_at_border", "_head", "_line_start", "_quotes", "_splitter", "_sse", "seen")
 
     def __init__(self) -> None:
         self._head: bytes | None = b""  # what has come before the framing is known
@@ -94,12 +94,20 @@ class FrameDecoder:
         self._splitter: ObjectSplitter | None = None
         self._line_start = True
         self._at_border = False  # all that came has been told
+        self._quotes = True  # nothing has been told
         self.seen = b""
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Raises UpstreamBroke for a chunk that is larger than any event may be."""
+        if not self._quotes:
+            return self._feed(chunk)
+        self.seen = (self.seen + chunk)[:_QUOTED_BYTES]
+        found = self._feed(chunk)
+        self._quotes = not found
+        return found
+
+    def _feed(self, chunk: bytes) -> list[bytes]:
         if self._head is not None:
-            self.seen = (self.seen + chunk)[:_QUOTED_BYTES]
             chunk = self._head = self._head + chunk
             text = chunk.removeprefix(_BOM).lstrip()
             if len(chunk) < len(_BOM) and _BOM.startswith(chunk):

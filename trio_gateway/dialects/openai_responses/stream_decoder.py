@@ -387,7 +387,9 @@ class AnswerDecoder:
         if part is not None and part.length and part.last_index != paragraph:
             self._tell(index, 0, "reasoning", "\n\n")
         self._tell(index, 0, "reasoning", event.delta, self._thought_ids.get(index) or event.item_id or "")
-        self._parts[index, 0].last_index = paragraph
+        part = self._parts.get((index, 0))
+        if part is not None:  # none where the item was done before
+            part.last_index = paragraph
 
 
 _CONTENT: dict[str, Kind] = {"output_text": "text", "refusal": "refusal"}
