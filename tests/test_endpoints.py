@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trio_gateway.endpoints import ENDPOINTS, METHODS, dialect_at, find_endpoint
+from trio_gateway.endpoints import ENDPOINTS, METHODS, dialect_at, find_endpoint, unknown_verb
 
 
 def test_every_path_is_one_methods_alone() -> None:
@@ -26,6 +26,8 @@ def test_every_path_is_one_methods_alone() -> None:
         ("streamGenerateContent", b"", "models.streamGenerateContent", True, True),
         ("streamGenerateContent", b"alt=json", "models.streamGenerateContent", True, True),
         ("countTokens", b"", "models.countTokens", False, False),
+        ("embedContent", b"", "models.embedContent", False, False),
+        ("batchEmbedContents", b"", "models.batchEmbedContents", False, False),
     ],
 )
 def test_geminis_urls_say_the_model_and_whether_to_stream(
@@ -42,7 +44,7 @@ def test_geminis_urls_say_the_model_and_whether_to_stream(
     ("method", "path"),
     [
         ("GET", "/v1/models/m:generateContent"),
-        ("POST", "/v1/models/m:embedContent"),
+        ("POST", "/v1/models/m:predict"),
         ("POST", "/v1/models/:generateContent"),
         ("POST", "/v2/models/m:generateContent"),
         ("POST", "/v1/models/m:generateContent/x"),
@@ -51,6 +53,22 @@ def test_geminis_urls_say_the_model_and_whether_to_stream(
 )
 def test_anything_else_is_no_endpoint(method: str, path: str) -> None:
     assert find_endpoint(method, path, b"") is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "verb"),
+    [
+        ("POST", "/v1/models/m:predict", "predict"),
+        ("POST", "/v1beta/models/llama3:8b:predict", "predict"),
+        ("GET", "/v1/models/m:predict", None),
+        ("POST", "/v1/models/m:generateContent", None),
+        ("POST", "/v1/models/llama3:8b", None),
+        ("POST", "/v1/models/m", None),
+        ("POST", "/v2/models/m:predict", None),
+    ],
+)
+def test_a_verb_that_models_do_not_have_is_recognised(method: str, path: str, verb: str | None) -> None:
+    assert unknown_verb(method, path) == verb
 
 
 @pytest.mark.parametrize(

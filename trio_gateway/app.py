@@ -25,7 +25,7 @@ from trio_gateway import listings
 from trio_gateway.config import Config
 from trio_gateway.dialects import dialect
 from trio_gateway.dialects.wire import read_request
-from trio_gateway.endpoints import METHODS, dialect_at, find_endpoint
+from trio_gateway.endpoints import METHODS, VERBS, dialect_at, find_endpoint, unknown_verb
 from trio_gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, Unavailable, UnknownPath, WrongMethod
 from trio_gateway.exchange import Exchange
 from trio_gateway.gateway import Gateway
@@ -255,6 +255,10 @@ def _with_request_id(app: GatewayApp) -> Callable[[TrioResponse], Awaitable[Trio
 
 async def _on_http_error(error: HTTPException) -> TrioResponse:
     path = request.scope["path"]
+    verb = unknown_verb(request.method, path)
+    if verb is not None and error.code in (404, 405):
+        there_are = ", ".join(f":{known}" for known in VERBS)
+        return _reply_with(UnknownPath(f"Models have no :{verb} here. They answer to {there_are}."), "gemini")
     if error.code == 405:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or []))
         wrong = WrongMethod(f"{request.method} is not allowed at {path}; allowed: {allowed}.")
@@ -269,7 +273,11 @@ async def _on_http_error(error: HTTPException) -> TrioResponse:
 
 
 async def _on_gateway_error(error: GatewayError) -> TrioResponse:
-    status, body = dialect(_spoken()).encode_error(error)
+    return _reply_with(error, _spoken())
+
+
+def _reply_with(error: GatewayError, spoken: str) -> TrioResponse:
+    status, body = dialect(spoken).encode_error(error)
     response = _json(status, body)
     for name, value in error_headers(error):
         response.headers[name.decode("ascii")] = value.decode("ascii")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from trio_gateway.dialects.carriage import Carriage, ChatCarriage, EmbeddingsCarriage
+from trio_gateway.dialects.carriage import Carriage, ChatCarriage, EmbeddingsCarriage, Operation
 from trio_gateway.dialects.counting import CountCarriage
+from trio_gateway.dialects.embeddings import EmbeddingDialect
 from trio_gateway.dialects.envelope import Envelope
 
-Operation: TypeAlias = Literal["chat", "embeddings", "count"]
+_EMBEDDING_DIALECTS: dict[str, EmbeddingDialect] = {
+    "openai_chat": "openai_chat",
+    "ollama": "ollama",
+    "gemini": "gemini",
+}
 
 
 class Endpoint(NamedTuple):
@@ -22,8 +27,9 @@ class Endpoint(NamedTuple):
 
     def read(self, body: bytes) -> Carriage:
         """Return the request that `body` makes here. Raises InvalidRequest."""
-        if self.operation == "embeddings":
-            return EmbeddingsCarriage("ollama" if self.dialect == "ollama" else "openai_chat", body)
+        if self.operation in ("embeddings", "embedding"):
+            single = self.operation == "embedding"
+            return EmbeddingsCarriage(_EMBEDDING_DIALECTS[self.dialect], body, self.in_url, single=single)
         if self.operation == "count":
             return CountCarriage(self.dialect, body, self.in_url)
         return ChatCarriage(self.dialect, body, self.in_url)
@@ -45,7 +51,9 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
 METHODS: dict[str, str] = {path: method for method, path in ENDPOINTS}
 
 # Names of models hold colons (llama3:8b) and slashes (channel/model): the last colon is the verb's.
-_GEMINI = re.compile(r"/v1(?:alpha|beta)?/models/(.+):(generateContent|streamGenerateContent|countTokens)")
+VERBS = ("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents")
+_GEMINI = re.compile(rf"/v1(?:alpha|beta)?/models/(.+):({'|'.join(VERBS)})")
+_VERB = re.compile(r"/v1(?:alpha|beta)?/models/.+:([A-Za-z]+)").fullmatch
 
 
 def find_endpoint(method: str, path: str, query: bytes) -> Endpoint | None:
@@ -59,9 +67,18 @@ def find_endpoint(method: str, path: str, query: bytes) -> Endpoint | None:
 def _gemini(model: str, verb: str, query: bytes) -> Endpoint:
     if verb == "countTokens":
         return Endpoint("models.countTokens", "gemini", "count", Envelope(model))
+    if verb in ("embedContent", "batchEmbedContents"):
+        operation: Operation = "embedding" if verb == "embedContent" else "embeddings"
+        return Endpoint(f"models.{verb}", "gemini", operation, Envelope(model))
     stream = verb == "streamGenerateContent"
     array = stream and b"alt=sse" not in query.split(b"&")
     return Endpoint(f"models.{verb}", "gemini", "chat", Envelope(model, stream, array=array))
+
+
+def unknown_verb(method: str, path: str) -> str | None:
+    """Return what a client asks of a model as Google's do, where there is no such thing; None at any other path."""
+    matched = _VERB(path) if method == "POST" else None
+    return matched[1] if matched is not None and matched[1] not in VERBS else None
 
 
 def dialect_at(path: str, headers: dict[bytes, bytes]) -> str:

@@ -1,4 +1,6 @@
-"""Gemini: `POST /v1/models/{model}:generateContent`, `:streamGenerateContent` and `:countTokens`, `GET /v1/models`.
+"""Gemini: `POST /v1/models/{model}:generateContent` and its fellows below, `GET /v1/models`.
+
+The other verbs are `:streamGenerateContent`, `:countTokens`, `:embedContent` and `:batchEmbedContents`.
 
 The wire is ProtoJSON: members are written in camelCase and may be read in snake_case too, 64-bit integers are
 strings, bytes are base64 in the standard or the URL-safe alphabet, enums are their names. These structs read and
@@ -314,6 +316,49 @@ class CountTokensResponse(_Message):
     cache_tokens_details: Raw | UnsetType = UNSET
 
 
+# ------------------------------------------------------------------------------------------- embeddings
+
+
+class EmbedContentConfig(_Message):
+    """How to embed, for the newer models; the older ones are told by the request's own members of the same names."""
+
+    task_type: str | UnsetType | None = UNSET
+    title: str | UnsetType | None = UNSET
+    output_dimensionality: int | UnsetType | None = UNSET
+    auto_truncate: bool | UnsetType | None = UNSET
+    document_ocr: bool | UnsetType | None = UNSET
+    audio_track_extraction: bool | UnsetType | None = UNSET
+
+
+class EmbedContentRequest(_Message):
+    """`content` becomes one vector, whatever it holds. `model` is required within a batch: models/NAME."""
+
+    content: Content
+    model: str | UnsetType | None = UNSET
+    task_type: str | UnsetType | None = UNSET  # RETRIEVAL_QUERY, SEMANTIC_SIMILARITY, ...
+    title: str | UnsetType | None = UNSET
+    output_dimensionality: int | UnsetType | None = UNSET
+    embed_content_config: EmbedContentConfig | UnsetType | None = UNSET
+
+
+class BatchEmbedContentsRequest(_Message):
+    requests: list[EmbedContentRequest]
+
+
+class ContentEmbedding(_Message):
+    values: Raw  # a list of numbers
+    statistics: Raw | UnsetType = UNSET  # Vertex
+
+
+class EmbedContentResponse(_Message):
+    """The answer to one request has `embedding`, that to a batch `embeddings`, in the requests' order."""
+
+    embedding: ContentEmbedding | UnsetType | None = UNSET
+    embeddings: list[ContentEmbedding] | UnsetType | None = UNSET
+    usage_metadata: UsageMetadata | UnsetType | None = UNSET
+    error: Status | UnsetType | None = UNSET
+
+
 # ----------------------------------------------------------------------------------------------- errors
 
 
@@ -362,6 +407,9 @@ request_decoder = msgspec.json.Decoder(GenerateContentRequest, strict=False)
 count_request_decoder = msgspec.json.Decoder(CountTokensRequest, strict=False)
 response_decoder = msgspec.json.Decoder(GenerateContentResponse, strict=False)
 count_response_decoder = msgspec.json.Decoder(CountTokensResponse, strict=False)
+embed_request_decoder = msgspec.json.Decoder(EmbedContentRequest, strict=False)
+batch_embed_request_decoder = msgspec.json.Decoder(BatchEmbedContentsRequest, strict=False)
+embed_response_decoder = msgspec.json.Decoder(EmbedContentResponse, strict=False)
 error_decoder = msgspec.json.Decoder(ErrorResponse, strict=False)
 errors_decoder = msgspec.json.Decoder(list[ErrorResponse], strict=False)
 error_detail_decoder = msgspec.json.Decoder(ErrorDetail)

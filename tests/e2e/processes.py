@@ -30,7 +30,11 @@ MODELS = {
     "ollama": "qwen3:8b",
     "gemini": "gemini-3-pro",
 }
-EMBEDDING_MODELS = {"openai": "text-embedding-3-small", "ollama": "nomic-embed-text"}
+EMBEDDING_MODELS = {
+    "openai": "text-embedding-3-small",
+    "ollama": "nomic-embed-text",
+    "gemini": "gemini-embedding-001",
+}
 
 PATIENCE_S = 30.0
 """How long a test waits for what must come before it fails."""

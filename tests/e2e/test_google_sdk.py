@@ -211,6 +211,23 @@ async def test_a_stream_that_breaks_raises_in_the_client(house: Houses, provider
         assert error.message
 
 
+async def test_texts_are_embedded_where_the_provider_can(house: Houses, provider: str) -> None:
+    def use(client: genai.Client) -> Any:
+        config = types.EmbedContentConfig(output_dimensionality=6)
+        # Of the newer models of its own the client makes one vector of all texts.
+        model = PROVIDERS[provider] if provider != "gemini" else "gemini-embedding-001"
+        given: Any = {"model": model, "contents": ["one", "two"], "config": config}
+        if provider != "anthropic":
+            return client.models.embed_content(**given)
+        with pytest.raises(errors.ClientError, match="serves no embeddings"):
+            client.models.embed_content(**given)
+        return None
+
+    async with house(channels={"gemini": {"models": ["gemini-*"]}}) as running:
+        answer = await with_client(running, use)
+        assert answer is None or [len(one.values) for one in answer.embeddings] == [6, 6]
+
+
 async def test_tokens_are_counted_and_models_listed(house: Houses, provider: str) -> None:
     def use(client: genai.Client) -> Any:
         counted = client.models.count_tokens(model=PROVIDERS[provider], contents="Hello there")

@@ -11,7 +11,7 @@ where the route renames it. Pure, like everything in this package.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -20,10 +20,12 @@ from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import AnswerContext, Conversation, Losses, Media, Usage
 from trio_gateway.dialects.embeddings import (
     EmbeddingDialect,
+    EmbeddingRequest,
     decode_embedding_answer,
     decode_embedding_request,
     encode_embedding_answer,
     encode_embedding_request,
+    renamed_embedding_request,
 )
 from trio_gateway.dialects.envelope import Envelope, read_envelope
 from trio_gateway.dialects.gemini import shapes as gemini_shapes
@@ -36,6 +38,9 @@ from trio_gateway.dialects.remote import Remote, remote_media, with_media
 from trio_gateway.dialects.splice import splice_member
 
 _encode = msgspec.json.Encoder().encode
+
+# What is asked of a model. An `embedding` is one of its own only where a dialect has another URL for it.
+Operation: TypeAlias = Literal["chat", "embeddings", "embedding", "count"]
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -199,16 +204,23 @@ class ChatCarriage:
         self.fetched = {}  # another one: copies share it
 
 
+_EMBEDDING_SIDES: dict[str, EmbeddingDialect] = {"ollama": "ollama", "gemini": "gemini"}
+
+
 class EmbeddingsCarriage:
-    """Texts to turn into vectors. Never streamed."""
+    """Texts to turn into vectors. Never streamed. `single` is what Gemini's URL says: one text, and one vector."""
 
-    __slots__ = ("_own", "_request", "_source", "_target", "answer_losses", "body", "fetched", "losses", "model",
-                 "same", "stream", "stream_media_type", "told", "usage")  # fmt: skip
+    __slots__ = ("_own", "_request", "_single", "_source", "_target", "answer_losses", "body", "fetched", "losses",
+                 "model", "same", "stream", "stream_media_type", "told", "usage")  # fmt: skip
 
-    def __init__(self, source: EmbeddingDialect, body: bytes) -> None:
+    def __init__(
+        self, source: EmbeddingDialect, body: bytes, in_url: Envelope | None = None, *, single: bool = False
+    ) -> None:
         self._source: EmbeddingDialect = source
-        self._request = decode_embedding_request(body, source)
-        self.model = self._request.model
+        self._single = single
+        # Gemini's says things that others have no word for: it is read where it goes to one of them.
+        self._request = decode_embedding_request(body, source) if in_url is None else None
+        self.model = self._request.model if self._request is not None else in_url.model if in_url is not None else ""
         self.stream = False
         self.stream_media_type = b""
         self._own = self.body = body
@@ -231,10 +243,16 @@ class EmbeddingsCarriage:
         if self.same:
             self.body, self.losses = self._own, []
             if load.model != self.model:
-                self.body = splice_member(self._own, "model", _encode(load.model))
+                self.body = renamed_embedding_request(self._own, self._source, load.model, single=self._single)
             return
-        self._target: EmbeddingDialect = "ollama" if load.dialect == "ollama" else "openai_chat"
-        self.body, self.losses = encode_embedding_request(self._request, load.model, self._target)
+        self._target = _EMBEDDING_SIDES.get(load.dialect, "openai_chat")
+        self.body, self.losses = encode_embedding_request(self._asked(), load.model, self._target)
+
+    def _asked(self) -> EmbeddingRequest:
+        if self._request is None:
+            read = decode_embedding_request(self._own, self._source, model=self.model, single=self._single)
+            self._request = read
+        return self._request
 
     def answer(self, body: bytes) -> bytes:
         """Return the client's body for the target's. Raises UpstreamError."""
@@ -245,7 +263,7 @@ class EmbeddingsCarriage:
         self.usage = Usage(input=answer.input_tokens)
         if self.same:
             return body
-        translated, self.answer_losses = encode_embedding_answer(answer, self._request, self._source)
+        translated, self.answer_losses = encode_embedding_answer(answer, self._asked(), self._source)
         return translated
 
     def open_stream(self, redact: Callable[[str], str]) -> StreamPassage:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import msgspec
 
-from trio_gateway.dialects.carriage import Carriage
+from trio_gateway.dialects.carriage import Carriage, Operation
 from trio_gateway.errors import GatewayError
 from trio_gateway.routing.targets import TargetState
 from trio_gateway.transport.fetch import Fetcher
@@ -42,7 +41,7 @@ class Ask(msgspec.Struct, kw_only=True):
 
     carriage: Carriage
     endpoint: str
-    operation: Literal["chat", "embeddings", "count"]
+    operation: Operation
     body: bytes
     headers: dict[bytes, bytes]
     request_id: str

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from trio_gateway.config import ChannelConfig
 from trio_gateway.dialects import Dialect, dialect
 from trio_gateway.dialects.capabilities import Capabilities, capabilities_for
-from trio_gateway.dialects.carriage import Carriage
+from trio_gateway.dialects.carriage import Carriage, Operation
 from trio_gateway.errors import InvalidRequest, UpstreamError
 from trio_gateway.routing import providers
 from trio_gateway.routing.keys import KeyRing
@@ -73,23 +72,23 @@ class Channel:
             return "openai_responses"
         return self.dialect_name
 
-    def request_target(
-        self, operation: Literal["chat", "embeddings", "count"], model: str, stream: bool, speaks: str = ""
-    ) -> bytes:
+    def request_target(self, operation: Operation, model: str, stream: bool, speaks: str = "") -> bytes:
         """Return the request target of an operation. Raises InvalidRequest where the provider has none for it."""
         if speaks == "openai_responses" and self.address.responses is not None:
             return self.address.responses.encode("ascii")
         if operation == "count":
             # Where there is none the count is estimated, and nobody is asked.
             return providers.for_model(self.address.counting or "", model).encode("ascii")
-        if operation == "embeddings":
+        if operation == "embedding" and self.address.embedding is not None:
+            return providers.for_model(self.address.embedding, model).encode("ascii")
+        if operation in ("embeddings", "embedding"):
             if self.address.embeddings is None:
                 raise InvalidRequest(
                     f"The channel {self.name} ({self.config.provider}) serves no embeddings.",
                     code="unsupported_operation",
                     pointer="/model",
                 )
-            return self.address.embeddings.encode("ascii")
+            return providers.for_model(self.address.embeddings, model).encode("ascii")
         return providers.for_model(self.address.stream if stream else self.address.chat, model).encode("ascii")
 
     @property

@@ -19,6 +19,7 @@ class Provider(NamedTuple):
     stream_path: str
     models_path: str
     embeddings_path: str | None = None
+    embedding_path: str | None = None  # of one text, where that is another
     count_path: str | None = None  # counts a prompt's tokens
     responses_path: str | None = None  # of a provider that speaks Responses besides its dialect
     api_version: str | None = None
@@ -62,6 +63,8 @@ PROVIDERS: dict[ProviderName, Provider] = {
         "/{version}/models/{model}:generateContent",
         "/{version}/models/{model}:streamGenerateContent?alt=sse",
         "/{version}/models?pageSize=1000",
+        "/{version}/models/{model}:batchEmbedContents",
+        embedding_path="/{version}/models/{model}:embedContent",
         count_path="/{version}/models/{model}:countTokens",
         api_version="v1beta",  # the *-latest aliases exist only there
     ),
@@ -80,7 +83,7 @@ PROVIDERS: dict[ProviderName, Provider] = {
 class Address(NamedTuple):
     """Where a channel's requests go: an origin, and the request target of each operation.
 
-    `chat`, `stream` and `counting` may hold `{model}`, to be filled in with `for_model`.
+    `chat`, `stream`, `embeddings`, `embedding` and `counting` may hold `{model}`, to be filled in with `for_model`.
     """
 
     origin: str
@@ -88,6 +91,7 @@ class Address(NamedTuple):
     stream: str
     models: str
     embeddings: str | None
+    embedding: str | None = None
     counting: str | None = None
     responses: str | None = None
 
@@ -108,6 +112,7 @@ def address(channel: ChannelConfig) -> Address:
         stream=target(provider.stream_path),
         models=target(provider.models_path),
         embeddings=target(provider.embeddings_path) if provider.embeddings_path else None,
+        embedding=target(provider.embedding_path) if provider.embedding_path else None,
         counting=target(provider.count_path) if provider.count_path else None,
         responses=target(provider.responses_path) if provider.responses_path else None,
     )

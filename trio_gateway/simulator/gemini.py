@@ -283,9 +283,12 @@ def count_tokens(request: Request, setting: Setting) -> Reply:
 def embed(request: Request, setting: Setting) -> Reply:
     """POST /v1beta/models/{model}:embedContent and :batchEmbedContents."""
     body = read_object(request.body)
-    if request.path.endswith(":embedContent"):
-        return plain(_encode({"embedding": _embedding(body)}))
-    return plain(_encode({"embeddings": [_embedding(one) for one in listed(body.get("requests"))]}))
+    single = request.path.endswith(":embedContent")
+    asked = [body] if single else listed(body.get("requests"))
+    vectors = [_embedding(one) for one in asked]
+    tokens = sum(max(1, characters_of([one["content"]]) // 4) for one in asked)
+    told = {"embedding": vectors[0]} if single else {"embeddings": vectors}
+    return plain(_encode({**told, "usageMetadata": {"promptTokenCount": tokens, "totalTokenCount": tokens}}))
 
 
 def _embedding(asked: Any) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""Embeddings: OpenAI's POST /v1/embeddings and Ollama's POST /api/embed, each to and from the other.
+"""Embeddings: OpenAI's POST /v1/embeddings, Ollama's POST /api/embed and Gemini's, each to and from the others.
 
     body --decode_embedding_request--> EmbeddingRequest --encode_embedding_request--> body, losses
     body --decode_embedding_answer-->  EmbeddingAnswer  --encode_embedding_answer-->  body, losses
 
-The two sides are named by their dialects, `openai_chat` and `ollama`. Vectors stay the JSON they were: a number's
+The sides are named by their dialects, `openai_chat`, `ollama` and `gemini`. Vectors stay the JSON they were: a number's
 spelling is kept, and a thousand of them cost nothing.
 """
 
@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from typing import Literal, Protocol, TypeAlias, cast
 
+import msgspec
+
 from trio_gateway.dialects.conversation import Losses
-from trio_gateway.dialects.embeddings import ollama, openai
+from trio_gateway.dialects.embeddings import gemini, ollama, openai
 from trio_gateway.dialects.embeddings.neutral import EmbeddingAnswer, EmbeddingRequest
+from trio_gateway.dialects.splice import splice_member
 from trio_gateway.errors import UpstreamBroke
 
 __all__ = [
@@ -24,24 +27,44 @@ __all__ = [
     "decode_embedding_request",
     "encode_embedding_answer",
     "encode_embedding_request",
+    "renamed_embedding_request",
 ]
 
-EmbeddingDialect: TypeAlias = Literal["openai_chat", "ollama"]
+_encode = msgspec.json.Encoder().encode
+
+EmbeddingDialect: TypeAlias = Literal["openai_chat", "ollama", "gemini"]
 
 
 class _Side(Protocol):
-    def decode_request(self, body: bytes) -> EmbeddingRequest: ...
     def encode_request(self, request: EmbeddingRequest, model: str, losses: Losses) -> bytes: ...
     def decode_answer(self, body: bytes) -> EmbeddingAnswer: ...
     def encode_answer(self, answer: EmbeddingAnswer, request: EmbeddingRequest) -> bytes: ...
 
 
-_SIDES: dict[EmbeddingDialect, _Side] = {"openai_chat": cast(_Side, openai), "ollama": cast(_Side, ollama)}
+_SIDES: dict[EmbeddingDialect, _Side] = {
+    "openai_chat": cast(_Side, openai),
+    "ollama": cast(_Side, ollama),
+    "gemini": cast(_Side, gemini),
+}
 
 
-def decode_embedding_request(body: bytes, source: EmbeddingDialect) -> EmbeddingRequest:
-    """Read a client's request. Raises InvalidRequest, with a JSON pointer."""
-    return _SIDES[source].decode_request(body)
+def decode_embedding_request(
+    body: bytes, source: EmbeddingDialect, *, model: str = "", single: bool = False
+) -> EmbeddingRequest:
+    """Read a client's request. Raises InvalidRequest, with a JSON pointer.
+
+    Gemini's URL says the `model`, and whether it is a `single` text.
+    """
+    if source == "gemini":
+        return gemini.decode_request(body, model, single)
+    return openai.decode_request(body) if source == "openai_chat" else ollama.decode_request(body)
+
+
+def renamed_embedding_request(body: bytes, source: EmbeddingDialect, model: str, *, single: bool = False) -> bytes:
+    """Return a client's own body for the model that a target of its dialect calls `model`. Raises InvalidRequest."""
+    if source == "gemini":
+        return gemini.renamed(body, model, single)
+    return splice_member(body, "model", _encode(model))
 
 
 def encode_embedding_request(request: EmbeddingRequest, model: str, target: EmbeddingDialect) -> tuple[bytes, Losses]:

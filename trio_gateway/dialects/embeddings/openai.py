@@ -24,7 +24,6 @@ from trio_gateway.dialects.unread import strict_twin, unread_members
 from trio_gateway.dialects.wire import BAD_BODY, check_text, read_answer, read_request
 from trio_gateway.errors import UpstreamBroke
 
-
 _decode_strictly = msgspec.json.Decoder(strict_twin(openai_embeddings.EmbeddingsRequest)).decode
 _encode = msgspec.json.Encoder().encode
 
