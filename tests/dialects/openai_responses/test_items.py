@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -66,7 +66,10 @@ def test_our_own_token_is_never_marked_as_redacted() -> None:
     assert unmark_redacted(token) == (token, False)
 
 
-@given(st.text(min_size=1))
+@given(st.text(min_size=1) | st.text("ab_x0F./-é2E5D", min_size=1))
+@example("_x2/")
+@example("_x2-_x41_")
+@example("_x2_x41_")
 def test_a_name_comes_back_from_the_characters_openai_takes(name: str) -> None:
     carried = carry_name(name)
     assert re.fullmatch(r"[a-zA-Z0-9_-]+", carried)

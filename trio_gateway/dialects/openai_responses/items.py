@@ -74,7 +74,8 @@ CALL_ID_MAX = 64
 NAME_MAX = 128
 
 _LEGAL_NAME = re.compile(r"[a-zA-Z0-9_-]+\Z").match
-_MISFIT = re.compile(r"[^a-zA-Z0-9_-]|_(?=x[0-9A-F]{1,6}_)")
+# The escape of what follows an underscore may complete what looks like an escape: `_x2/` would become `_x2_x2F_`.
+_MISFIT = re.compile(r"[^a-zA-Z0-9_-]|_(?=x[0-9A-F]{1,6}[^a-zA-Z0-9-])")
 
 
 def carry_name(name: str) -> str:
