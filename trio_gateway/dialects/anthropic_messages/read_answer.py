@@ -25,7 +25,7 @@ from trio_gateway.dialects.conversation import (
     ToolCall,
 )
 from trio_gateway.dialects.opaque import recognise
-from trio_gateway.dialects.wire import BAD_BODY, NULL, present, read_answer
+from trio_gateway.dialects.wire import BAD_BODY, NULL, check_text, present, read_answer
 
 NAME = "anthropic_messages"
 
@@ -48,6 +48,7 @@ _decode_known: Any = msgspec.json.Decoder(
 def decode_answer(body: bytes) -> Answer:
     """Raises UpstreamBroke for a body that is no answer, UpstreamError for an error inside a 200."""
     try:
+        check_text(body)
         message = wire_shapes.response_decoder.decode(body)
     except BAD_BODY:
         _raise_error_in(body)

@@ -56,7 +56,7 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.opaque import recognise
-from trio_gateway.dialects.wire import BAD_BODY, NULL, present, read_request
+from trio_gateway.dialects.wire import BAD_BODY, NULL, check_text, invalid, present, read_request
 from trio_gateway.errors import InvalidRequest
 
 NAME: Final = "anthropic_messages"
@@ -82,6 +82,10 @@ _POINTERS = {
 def decode_request(body: bytes) -> Conversation:
     """Read a body. Raises InvalidRequest, pointing at the field, for one that the API refuses as well."""
     unread: Losses = []
+    try:
+        check_text(body)
+    except UnicodeDecodeError as error:
+        raise invalid(error) from error
     root = ROOT.read(body, "", unread)
     if root.max_tokens < 0:
         raise _refuse("max_tokens cannot be negative.", "/max_tokens")

@@ -42,7 +42,7 @@ from trio_gateway.dialects.events import (
 )
 from trio_gateway.dialects.framing import SseDecoder
 from trio_gateway.dialects.opaque import recognise
-from trio_gateway.dialects.wire import BAD_BODY, NULL
+from trio_gateway.dialects.wire import BAD_BODY, NULL, check_text
 from trio_gateway.errors import UpstreamBroke
 
 NAME = "anthropic_messages"
@@ -114,6 +114,7 @@ class AnswerDecoder:
     def _read(self, data: bytes, events: list[AnswerEvent]) -> bool:
         """Read one event; say whether there can be more."""
         try:
+            check_text(data)
             event = _decode_event(data)
         except BAD_BODY:
             self._read_odd(data, events)

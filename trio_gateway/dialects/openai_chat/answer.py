@@ -58,6 +58,7 @@ def decode_answer(body: bytes, /) -> Answer:
     """
     losses: Losses = []
     try:
+        wire.check_text(body)
         answer = _STRICT(body)
     except wire.BAD_BODY:
         answer = wire.read_answer(wire_chat.response_decoder, body)

@@ -106,6 +106,7 @@ class AnswerDecoder:
             self._end(events)
             return
         try:
+            wire.check_text(data)
             chunk = self._decode(data)
         except wire.BAD_BODY:
             if not data.strip():
@@ -133,6 +134,7 @@ class AnswerDecoder:
 
     def _decode_leniently(self, data: bytes) -> Chunk:
         """Decode a chunk with members nobody knows. They are noted in the first such chunk: the others repeat it."""
+        wire.check_text(data)
         chunk = _LENIENT(data)
         if self._decode is not _LENIENT:
             self._decode = _LENIENT

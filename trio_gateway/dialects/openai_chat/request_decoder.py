@@ -68,6 +68,7 @@ def decode_request(body: bytes, /) -> Conversation:
     conversation is in its `unread`.
     """
     try:
+        wire.check_text(body)
         request = _STRICT(body)
     except wire.BAD_BODY:
         request = wire.read_request(wire_chat.request_decoder, body)

@@ -46,7 +46,7 @@ from trio_gateway.dialects.openai_responses.answer import (
 )
 from trio_gateway.dialects.openai_responses.errors import error_of, read_error_member
 from trio_gateway.dialects.openai_responses.items import ME, stop_of, usage_of
-from trio_gateway.dialects.wire import BAD_BODY
+from trio_gateway.dialects.wire import BAD_BODY, check_text
 from trio_gateway.errors import UpstreamBroke, UpstreamError
 
 Kind: TypeAlias = Literal["text", "reasoning", "redacted", "call", "custom_call", "refusal", "opaque"]
@@ -121,6 +121,7 @@ class AnswerDecoder:
         return events
 
     def _event(self, data: bytes) -> None:
+        check_text(data)
         try:
             event = wire.event_decoder.decode(data)
         except msgspec.ValidationError:
