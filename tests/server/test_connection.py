@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from math import inf
 
 import pytest
@@ -673,3 +675,20 @@ async def test_an_exchange_has_no_deadline_of_the_servers(converse):
         await conversation.client.send(GET % b"")
         await conversation.client.response()
     assert deadlines == [inf]
+
+
+async def test_a_connection_that_ends_in_mid_exchange_is_freed_without_the_garbage_collector(converse, asgi):
+    gc.disable()
+    try:
+        async with converse(asgi.hang) as conversation:
+            await conversation.client.send(GET % b"1")
+            await trio.testing.wait_all_tasks_blocked()
+            connection = weakref.ref(conversation.connection)
+            del conversation.connection
+            await conversation.client.stream.aclose()
+            await conversation.closed.wait()
+            conversation.app.scopes.clear()
+            await trio.testing.wait_all_tasks_blocked()
+            assert connection() is None
+    finally:
+        gc.enable()

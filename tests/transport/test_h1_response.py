@@ -363,7 +363,8 @@ def test_a_violation_quotes_nothing_of_what_was_sent() -> None:
     assert "s3cret" not in repr(parser)
 
 
-def test_a_finished_response_is_freed_without_the_garbage_collector() -> None:
+@pytest.mark.parametrize("abandoned", [False, True])
+def test_a_response_that_is_over_is_freed_without_the_garbage_collector(abandoned: bool) -> None:
     class Watched(ResponseParser):
         __slots__ = ("__weakref__",)
 
@@ -371,7 +372,9 @@ def test_a_finished_response_is_freed_without_the_garbage_collector() -> None:
     try:
         for raw in (OK + b"content-length: 1\r\n\r\na", CHUNKED + b"1\r\na\r\n0\r\n\r\n"):
             parser = Watched()
-            parser.feed(raw)
+            parser.feed(raw[:-1] if abandoned else raw)
+            if abandoned:
+                parser.abandon()
             watch = weakref.ref(parser)
             del parser
             assert watch() is None

@@ -100,6 +100,7 @@ class Connection:
         finally:
             self.service.discard(self)
             self.gone = True
+            self._call = None  # which refers to this connection: what is left is not to wait for the collector
             try:
                 await self.stream.aclose()
             except GONE:

@@ -83,6 +83,7 @@ class Connection:
     def close_nowait(self) -> None:
         # Over TLS too, and without a goodbye: HTTP/1.1 marks its ends itself, and a close must not wait for anyone.
         self._wire.close_nowait()
+        self._parser.abandon()
 
     def overdue(self) -> None:
         """Close it under whoever waits for it."""

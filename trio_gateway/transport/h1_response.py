@@ -83,6 +83,7 @@ class ResponseParser:
         self._limits = limits
         self._no_body = no_body
         self._state = HEAD
+        self._llhttp: Any = None
         self._buffer = b""
         self._interim = 0
         self._keep_alive = False
@@ -116,6 +117,12 @@ class ResponseParser:
             self._state = COMPLETE
         elif self._state != COMPLETE:
             raise ProtocolViolation(f"it closed the connection {STATE_NAMES[self._state]}")
+
+    def abandon(self) -> None:
+        """Be fed no more, wherever the response was: a cycle with llhttp would be left to the collector."""
+        self._state = COMPLETE
+        self._keep_alive = False
+        self._llhttp = None
 
     # One method a state.
 
@@ -154,7 +161,7 @@ class ResponseParser:
         self._pieces: list[bytes] = []
         self._fields: Headers = []
         # A parser a head: llhttp is left in the middle of its message wherever the body does not go through it.
-        self._llhttp: Any = httptools.HttpResponseParser(self)
+        self._llhttp = httptools.HttpResponseParser(self)
         try:
             self._llhttp.feed_data(head)
         except httptools.HttpParserError as error:
