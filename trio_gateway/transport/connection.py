@@ -108,6 +108,7 @@ class Connection:
 
     async def receive_some(self) -> bytes:
         """Wait for bytes of the body, b"" at its end. Not a checkpoint where they are already here."""
+        wire = self._wire
         while True:
             body = self._body
             if body:
@@ -117,9 +118,16 @@ class Connection:
                 return b""
             if self._failure is not None:
                 raise self._failure
-            # What `_receive` does, without a coroutine of its own: most of a stream's life is spent in this line.
+            # What `_receive` does, without a coroutine of its own or, but for TLS, one of the wire's: a stream spends
+            # most of its life here, and each of its events comes through here.
             try:
-                self._take(await self._stream.receive_some(RECEIVE_BYTES))
+                if self._stream is wire:
+                    await wire.wait_readable()
+                    data = wire.receive_nowait(RECEIVE_BYTES)
+                    if data is not None:
+                        self._take(data)
+                else:
+                    self._take(await self._stream.receive_some(RECEIVE_BYTES))
             except _RECEIVE_ERRORS as error:
                 raise self._broken(error) from error
 

@@ -8,6 +8,7 @@ request costs one pass. TLS runs over the same class, under trio.SSLStream.
 from __future__ import annotations
 
 import socket
+from collections.abc import Awaitable
 
 import trio
 
@@ -90,15 +91,25 @@ class SocketWire(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Wait for bytes, b"" at the end. Raises BrokenResourceError, and ClosedResourceError once closed."""
         while True:
-            if self._socket.fileno() < 0:
-                raise trio.ClosedResourceError("this connection was closed")
-            await trio.lowlevel.wait_readable(self._socket)
-            try:
-                return self._socket.recv(max_bytes or RECEIVE_BYTES)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise trio.BrokenResourceError(str(error)) from error
+            await self.wait_readable()
+            data = self.receive_nowait(max_bytes or RECEIVE_BYTES)
+            if data is not None:
+                return data
+
+    def wait_readable(self) -> Awaitable[None]:
+        """Wait until there is something to receive, or the end. Raises ClosedResourceError."""
+        if self._socket.fileno() < 0:
+            raise trio.ClosedResourceError("this connection was closed")
+        return trio.lowlevel.wait_readable(self._socket)
+
+    def receive_nowait(self, max_bytes: int) -> bytes | None:
+        """Return what is there, b"" at the end, None where nothing is. Raises BrokenResourceError."""
+        try:
+            return self._socket.recv(max_bytes)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise trio.BrokenResourceError(str(error)) from error
 
     def close_nowait(self) -> None:
         if self._socket.fileno() >= 0:
