@@ -52,6 +52,25 @@ def test_system_messages_in_the_middle_are_for_recent_models(model: str, allowed
     assert capabilities_for(ANTHROPIC, model).system_in_conversation is allowed
 
 
+@pytest.mark.parametrize("dialect", ["openai_chat", "openai_responses"])
+@pytest.mark.parametrize(
+    ("model", "breakpoints", "efforts"),
+    [
+        ("gpt-6.1-sol", True, {"none", "low", "medium", "high", "xhigh", "max"}),
+        ("gpt-5.6-terra", True, {"none", "low", "medium", "high", "xhigh", "max"}),
+        ("gpt-5.5", False, {"none", "low", "medium", "high", "xhigh", "max"}),
+        ("gpt-5.1-chat-latest", False, set()),
+        ("gpt-5-chat-latest", False, set()),
+        ("gpt-5-nano", False, {"minimal", "low", "medium", "high"}),
+    ],
+)
+def test_an_openai_models_generation_decides_efforts_and_cache_breakpoints_in_both_its_dialects(
+    dialect: str, model: str, breakpoints: bool, efforts: set[str]
+) -> None:
+    known = capabilities_for(dialect, model)
+    assert (known.cache_breakpoints, known.efforts) == (breakpoints, efforts)
+
+
 @pytest.mark.parametrize(("model", "allowed"), [("claude-opus-4-6", False), ("claude-haiku-4-5", True)])
 def test_prefill_ends_with_4_6(model: str, allowed: bool) -> None:
     assert capabilities_for(ANTHROPIC, model).prefill is allowed
