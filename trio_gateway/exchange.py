@@ -155,11 +155,12 @@ class Exchange:
         """Send the client a plain answer, or begin a stream."""
         record, carriage = self._record, answer.carriage
         record.first_event_s = trio.current_time()
-        record.losses = len(carriage.losses)
+        record.lost_of_request(carriage.losses)
         record.upstream_request_id = answer.request_id.decode("ascii") if answer.request_id else None
         marks = self._marks(carriage, answer)
         if answer.passage is None:
             record.usage = carriage.usage
+            record.lost_of_answer(carriage.answer_losses)
             await self._reply(200, [JSON, *marks], answer.first)
         elif not self._begun:
             await self._begin_stream(carriage, marks)
@@ -175,6 +176,7 @@ class Exchange:
                 del relayed  # not kept until the next is there
         finally:
             self._record.usage = passage.usage
+            self._record.lost_of_answer(passage.losses)
         if passage.error is not None:
             self._record.failed(passage.error)  # the passage has told the client in-band
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})

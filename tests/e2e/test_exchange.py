@@ -194,6 +194,17 @@ async def test_what_is_left_out_is_listed_and_strict_refuses_it(house: Houses, p
         assert (await running.chat(model, "Hi", {"x-gateway-strict": "true"})).status == 200
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_the_answer_lost_is_in_the_log_however_it_came(house: Houses, stream: bool) -> None:
+    async with house() as running:
+        await running.chat("llama-test", "Hi", stream=stream)
+        await running.chat("gpt-test", "Hi", stream=stream)
+        translated, passed = running.records
+        assert translated.answer_losses == len(set(translated.answer_lost)) > 0
+        assert "/total_duration" in translated.answer_lost
+        assert (passed.answer_losses, passed.answer_lost) == (0, [])
+
+
 # ------------------------------------------------------------------------------------------------ errors
 
 

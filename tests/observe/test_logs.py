@@ -2,7 +2,7 @@ import io
 import json
 import logging
 
-from trio_gateway.dialects.conversation import Usage
+from trio_gateway.dialects.conversation import Loss, Usage
 from trio_gateway.errors import InvalidRequest, Unavailable, UpstreamBroke, UpstreamTimeout
 from trio_gateway.ledger.record import Record
 from trio_gateway.observe.logs import ExchangeLog, JsonFormatter, form_for
@@ -50,6 +50,15 @@ def test_the_json_line_has_every_field_an_operator_asks_for() -> None:
         "tokens_out": 34,
         "tokens_cached": 5,
     }
+
+
+def test_what_was_lost_on_either_way_is_counted_and_named() -> None:
+    entry = record()
+    entry.lost_of_request([Loss("/seed", "why")])
+    entry.lost_of_answer([Loss("/total_duration", "why"), Loss("/load_duration", "why")])
+    line = json.loads(written("json", entry))
+    assert (line["losses"], line["lost"]) == (1, ["/seed"])
+    assert (line["answer_losses"], line["answer_lost"]) == (2, ["/total_duration", "/load_duration"])
 
 
 def test_the_text_line_is_one_line_whatever_an_error_says() -> None:

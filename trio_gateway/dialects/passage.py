@@ -33,6 +33,10 @@ class StreamPassage(Protocol):
     def error(self) -> UpstreamError | None: ...
     @property
     def usage(self) -> Usage | None: ...
+    @property
+    def losses(self) -> Losses:
+        """What the answer said so far, and the client was not told."""
+
     def feed(self, chunk: bytes) -> bytes: ...
     def close(self) -> bytes: ...
     def fail(self, error: UpstreamError) -> bytes:
@@ -139,6 +143,10 @@ class ObservedStream:
         self.ended = False
         self.error: UpstreamError | None = None
         self.usage: Usage | None = None
+
+    @property
+    def losses(self) -> Losses:
+        return []
 
     def feed(self, chunk: bytes) -> bytes:
         if self.ended:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from trio_gateway.dialects import openai_chat
-from trio_gateway.dialects.conversation import Usage
+from trio_gateway.dialects.conversation import Losses, Usage
 from trio_gateway.dialects.framing import MAX_EVENT_BYTES
 from trio_gateway.dialects.passage import SSE_ENDS, WholeFrames, redacted_text
 from trio_gateway.dialects.splice import splice_member
@@ -125,6 +125,10 @@ class ChatStream:
         self.ended = False
         self.error: UpstreamError | None = None
         self.usage: Usage | None = None
+
+    @property
+    def losses(self) -> Losses:
+        return []
 
     def feed(self, chunk: bytes) -> bytes:
         if self.ended:

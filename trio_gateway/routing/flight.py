@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import trio
 
-from trio_gateway.dialects.conversation import Usage
+from trio_gateway.dialects.conversation import Losses, Usage
 from trio_gateway.dialects.passage import StreamPassage
 from trio_gateway.errors import GatewayError, UpstreamError
 from trio_gateway.routing.ask import Ask
@@ -259,6 +259,10 @@ class _SharedPassage:
     @property
     def usage(self) -> Usage | None:
         return self._source.usage if self._answer.leads else None
+
+    @property
+    def losses(self) -> Losses:
+        return self._source.losses if self.ended else []
 
     def feed(self, chunk: bytes) -> bytes:
         raise AssertionError("the flight feeds the source")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import cast
 
 from trio_gateway.dialects import Dialect, gemini
-from trio_gateway.dialects.conversation import Usage
+from trio_gateway.dialects.conversation import Losses, Usage
 from trio_gateway.dialects.gemini.frames import FrameDecoder
 from trio_gateway.dialects.passage import ObservedStream, redacted_error
 from trio_gateway.errors import UpstreamBroke, UpstreamError
@@ -43,6 +43,10 @@ class ArrayStream:
     @property
     def usage(self) -> Usage | None:
         return self._observed.usage
+
+    @property
+    def losses(self) -> Losses:
+        return []
 
     def feed(self, chunk: bytes) -> bytes:
         if self.ended:
