@@ -41,6 +41,7 @@ from trio_gateway.dialects.conversation import (
     ToolCall,
     ToolResult,
 )
+from trio_gateway.dialects.members import member
 
 _SCALARS = (
     "model",
@@ -165,7 +166,7 @@ class _Normaliser:
                 ("description", output.description),
             ):
                 if said is not None:
-                    yield Atom(("output", name, said), f"{output.at}/{name}")
+                    yield Atom(("output", name, said), member(source.source, output.at, f"output.{name}"))
 
     def _callable(self) -> list[Tool]:
         """Return the tools that may be called. A choice among those the provider runs itself is its own affair."""
@@ -208,7 +209,7 @@ class _Normaliser:
             if turn.name is not None:
                 yield Atom(("turn name", turn.name), f"{turn.at}/name")
             if turn.phase is not None:
-                yield Atom(("turn phase", turn.phase), f"{turn.at}/phase")
+                yield Atom(("turn phase", turn.phase), turn.phase_pointer)
             yield from (Atom(atom.says, atom.at, turn.at) for atom in said)
             before = turn.role
 
@@ -318,6 +319,7 @@ def frozen_numbers(says: tuple[Any, ...]) -> tuple[Any, ...]:
 _DONE_ANYWAY = {
     (("output", "strict", True), "anthropic_messages"),
     (("show thoughts", True), "ollama"),
+    (("show thoughts", False), "openai_responses"),
 }
 
 

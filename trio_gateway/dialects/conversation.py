@@ -41,6 +41,7 @@ class CacheMark(msgspec.Struct, frozen=True):
     """The prompt up to and including this node may be cached. `ttl` as the source spells it: 5m, 1h, 30m, 12h."""
 
     ttl: str | None = None
+    at: str = ""
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -68,6 +69,7 @@ class Text(msgspec.Struct):
     cache: CacheMark | None = None
     citations: list[msgspec.Raw] | None = None  # in the source dialect's own shape
     token: Token | None = None  # Gemini signs text parts too
+    token_at: str | None = None  # where the token stood, if not in the part
 
 
 class Image(msgspec.Struct):
@@ -109,6 +111,7 @@ class Reasoning(msgspec.Struct):
     token: Token | None = None
     redacted: bool = False
     id: str | None = None
+    token_at: str | None = None  # where the token stood, if not in the part
 
 
 class ToolCall(msgspec.Struct):
@@ -125,6 +128,7 @@ class ToolCall(msgspec.Struct):
     token: Token | None = None
     cache: CacheMark | None = None
     item_id: str | None = None  # the Responses dialect has a second id
+    token_at: str | None = None  # where the token stood, if not in the part
 
 
 class ToolResult(msgspec.Struct):
@@ -170,6 +174,11 @@ class Turn(msgspec.Struct):
     at: str = ""
     name: str | None = None
     phase: str | None = None  # Responses: commentary or final_answer
+    phase_at: str = ""  # the message that says so, where other items of the turn stand before it
+
+    @property
+    def phase_pointer(self) -> str:
+        return f"{self.phase_at or self.at}/phase"
 
 
 class Tool(msgspec.Struct):
@@ -257,11 +266,17 @@ class Conversation(msgspec.Struct, kw_only=True):
     stream: bool = False
     include_usage: bool = False  # a Chat client asked for the extra usage chunk
     pointers: dict[str, str] = {}
+    joined: dict[str, list[str]] = {}  # pointers of what one text was made of: of the first piece, those of the others
+    spelled: dict[str, str] = {}  # pointers as this dialect's documents spell them, and as the client did
     unread: Losses = []
 
     def pointer(self, field: str) -> str:
         """Return the JSON pointer of the source field that `field` was read from."""
         return self.pointers.get(field) or "/" + field
+
+    def stop_pointer(self, place: int) -> str:
+        """Return the JSON pointer of one stop sequence; some dialects take a single one without a list."""
+        return self.pointers.get("stop.only") or f"{self.pointer('stop')}/{place}"
 
 
 # ----------------------------------------------------------------------------------------------- answer

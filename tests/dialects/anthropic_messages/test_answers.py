@@ -237,6 +237,8 @@ def test_what_a_client_sends_back_is_what_it_was_given() -> None:
     returned = decode_request(json.dumps(request, separators=(",", ":")).encode()).turns[0].parts
     for part in returned:
         part.at = ""
+        if isinstance(part, Text | ToolCall):
+            part.token_at = None
     assert returned == given_
     assert lost == []
 

@@ -62,8 +62,8 @@ def test_system_blocks_stay_apart_and_keep_their_cache_marks() -> None:
         ]
     )
     assert found.turns[0].parts == [
-        Text("a", "/system/0", CacheMark("1h")),
-        Text("b", "/system/1", CacheMark()),
+        Text("a", "/system/0", CacheMark("1h", "/system/0/cache_control")),
+        Text("b", "/system/1", CacheMark(at="/system/1/cache_control")),
     ]
 
 
@@ -106,7 +106,14 @@ def test_a_carried_gemini_signature_returns_to_the_call_before_it() -> None:
         )
     )
     assert found.turns[1].parts == [
-        ToolCall("t1", "f", "{}", "/messages/1/content/0", token=Token("gemini", "SIG")),
+        ToolCall(
+            "t1",
+            "f",
+            "{}",
+            "/messages/1/content/0",
+            token=Token("gemini", "SIG"),
+            token_at="/messages/1/content/1",
+        ),
     ]
 
 

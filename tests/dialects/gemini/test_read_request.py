@@ -175,11 +175,13 @@ def test_snake_case_reads_the_same_and_its_pointers_are_as_written() -> None:
     assert read_snake.reasoning.at == "/generation_config/thinking_config"
     assert read_snake.turns[0].parts[0].at == "/system_instruction/parts/0"
 
+    places = {"at", "token_at", "pointers", "spelled"}
+
     def without_pointers(value: Any) -> Any:
         if isinstance(value, msgspec.Raw):
             return bytes(value)
         if isinstance(value, msgspec.Struct):
-            fields = {name: getattr(value, name) for name in value.__struct_fields__ if name not in ("at", "pointers")}
+            fields = {name: getattr(value, name) for name in value.__struct_fields__ if name not in places}
             return {name: without_pointers(member) for name, member in fields.items()}
         return [without_pointers(item) for item in value] if isinstance(value, list) else value
 
@@ -370,7 +372,7 @@ def test_a_foreign_signature_joins_the_thought_that_was_streamed_before_it() -> 
         Turn(
             "assistant",
             [
-                Reasoning("I think", "/contents/1/parts/0", foreign),
+                Reasoning("I think", "/contents/1/parts/0", foreign, token_at="/contents/3/parts/0/thoughtSignature"),
                 Reasoning("", "/contents/4/parts/0", foreign, redacted=True),
                 Text("Hello", "/contents/5/parts/0"),
                 Text("again", "/contents/6/parts/1"),
@@ -378,6 +380,7 @@ def test_a_foreign_signature_joins_the_thought_that_was_streamed_before_it() -> 
             "/contents/1",
         )
     ]
+    assert conversation.joined["/contents/1/parts/0"] == ["/contents/2/parts/0", "/contents/3/parts/0"]
 
 
 # --------------------------------------------------------------------------------------- calls and results

@@ -155,9 +155,9 @@ def test_parts_of_every_known_type_are_read() -> None:
     at = "/messages/0/content/"
     assert conversation.turns[0].name == "Ann"
     assert conversation.turns[0].parts == [
-        Text("a", at + "0", CacheMark("12h")),
+        Text("a", at + "0", CacheMark("12h", at + "0/prompt_cache_breakpoint")),
         Image(Media("base64", "iVBO", "image/png"), at + "2", "low"),
-        Image(Media("url", "https://example.org/a.png"), at + "3", None, CacheMark()),
+        Image(Media("url", "https://example.org/a.png"), at + "3", None, CacheMark(None, at + "3/cache_control")),
         Audio(Media("base64", "AA==", "audio/mpeg"), at + "4", "mp3"),
         File(Media("base64", "JVBE", "application/pdf"), at + "5", "a.pdf"),
         File(Media("file_id", "file-1"), at + "6"),
@@ -275,10 +275,12 @@ def test_reasoning_details_kept_as_a_streams_fragments_are_joined() -> None:
         {"type": "reasoning.text", "signature": "s", "index": 0},
         {"type": "reasoning.text", "text": "c", "index": 1},
     ]
-    parts = decode({"role": "assistant", "reasoning_details": details}).turns[0].parts
-    assert parts == [
-        Reasoning("ab", "/messages/0/reasoning_details/0", Token("openai_chat", "s")),
-        Reasoning("c", "/messages/0/reasoning_details/3"),
+    conversation = decode({"role": "assistant", "reasoning_details": details})
+    at = "/messages/0/reasoning_details"
+    assert conversation.joined == {f"{at}/0": [f"{at}/1", f"{at}/2"]}
+    assert conversation.turns[0].parts == [
+        Reasoning("ab", f"{at}/0", Token("openai_chat", "s"), token_at=f"{at}/2/signature"),
+        Reasoning("c", f"{at}/3"),
     ]
 
 

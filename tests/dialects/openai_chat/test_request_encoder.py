@@ -148,7 +148,7 @@ def test_what_a_model_takes_not_at_all_is_lost() -> None:
 def test_a_text_document_becomes_text() -> None:
     (message,), losses = messages(File(Media("text", "body"), "/f", "a.txt", context="c"))
     assert message["content"] == "body"
-    assert losses == ["/f", "/f"]
+    assert losses == ["/f/context", "/f"]
 
 
 def test_calls_results_and_what_follows_keep_their_order() -> None:
@@ -169,7 +169,7 @@ def test_calls_results_and_what_follows_keep_their_order() -> None:
         {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBO"}}]},
         {"role": "user", "content": "and?"},
     ]
-    assert losses == ["/img", "/b"]
+    assert losses == ["/img", "/b/is_error"]
 
 
 def test_images_of_results_follow_the_last_result_of_the_group() -> None:
@@ -227,7 +227,7 @@ def test_reasoning_stays_here_unless_the_target_wants_it_back() -> None:
         {"type": "reasoning.text", "text": "a", "signature": "s"},
         {"type": "reasoning.text", "text": "b"},
     ]
-    assert losses == ["/1", "/2"]
+    assert losses == ["/1/signature", "/2/data"]
 
 
 def test_a_calls_token_goes_to_its_issuer_only() -> None:
@@ -236,7 +236,7 @@ def test_a_calls_token_goes_to_its_issuer_only() -> None:
     (message,), losses = messages(*calls, role="assistant", source="openai_chat")
     assert message["tool_calls"][0]["extra_content"] == {"google": {"thought_signature": "s"}}
     assert "extra_content" not in message["tool_calls"][1]
-    assert losses == ["/b"]
+    assert losses == ["/b/extra_content/google/thought_signature"]
 
 
 def test_no_foreign_token_is_ever_in_a_request() -> None:
@@ -317,24 +317,24 @@ def test_without_tools_there_is_no_choice_of_tools() -> None:
 @pytest.mark.parametrize(
     ("asked", "can", "effort", "losses"),
     [
-        (ReasoningRequest("high", "/r"), {}, "high", 0),
-        (ReasoningRequest("high", "/r", mode="adaptive"), {}, "high", 0),
-        (ReasoningRequest(None, "/r", mode="disabled"), {}, "none", 0),
-        (ReasoningRequest(None, "/r", mode="enabled", budget_tokens=4096), {}, "high", 1),
-        (ReasoningRequest(None, "/r", budget_tokens=0), {}, "none", 1),
-        (ReasoningRequest("low", "/r", budget_tokens=9999), {}, "low", 1),
-        (ReasoningRequest(None, "/r", mode="adaptive"), {}, None, 1),
-        (ReasoningRequest("low", "/r", show=True), {}, "low", 1),
-        (ReasoningRequest("max", "/r"), {"efforts": frozenset({"low", "high"})}, "high", 1),
-        (ReasoningRequest("low", "/r"), {"efforts": frozenset()}, None, 1),
+        (ReasoningRequest("high", "/r"), {}, "high", []),
+        (ReasoningRequest("high", "/r", mode="adaptive"), {}, "high", []),
+        (ReasoningRequest(None, "/r", mode="disabled"), {}, "none", []),
+        (ReasoningRequest(None, "/r", mode="enabled", budget_tokens=4096), {}, "high", ["/r"]),
+        (ReasoningRequest(None, "/r", budget_tokens=0), {}, "none", ["/r"]),
+        (ReasoningRequest("low", "/r", budget_tokens=9999), {}, "low", ["/r/budget_tokens"]),
+        (ReasoningRequest(None, "/r", mode="adaptive"), {}, None, ["/r"]),
+        (ReasoningRequest("low", "/r", show=True), {}, "low", ["/r/display"]),
+        (ReasoningRequest("max", "/r"), {"efforts": frozenset({"low", "high"})}, "high", ["/r"]),
+        (ReasoningRequest("low", "/r"), {"efforts": frozenset()}, None, ["/r"]),
     ],
 )
 def test_asking_for_thought_becomes_an_effort(
-    asked: ReasoningRequest, can: Any, effort: str | None, losses: int
+    asked: ReasoningRequest, can: Any, effort: str | None, losses: list[str]
 ) -> None:
     body, lost = encode(reasoning=asked, can=Capabilities(**can))
     assert body.get("reasoning_effort") == effort
-    assert lost == ["/r"] * losses
+    assert lost == losses
 
 
 def test_where_tools_and_reasoning_exclude_each_other_the_tools_win() -> None:
@@ -405,7 +405,7 @@ def test_what_messages_have_and_chat_has_not_is_lost() -> None:
     opaque = Opaque("anthropic_messages", "server_tool_use", SCHEMA, "/o")
     (message,), losses = messages(Text("a", "/a", citations=[SCHEMA]), opaque, Refusal("no"), role="assistant")
     assert message["content"] == [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "no"}]
-    assert losses == ["/t", "/a", "/o"]
+    assert losses == ["/t", "/a/citations", "/o"]
 
 
 def test_a_last_assistant_message_is_not_continued() -> None:

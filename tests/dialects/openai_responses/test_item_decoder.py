@@ -325,7 +325,9 @@ def test_what_a_part_holds_besides_is_a_loss() -> None:
 def test_cache_breakpoints_are_marks() -> None:
     part = {"type": "input_text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit", "ttl": "12h"}}
     turns, losses = read(message("user", part))
-    assert turns[0].parts == [Text("a", "/input/0/content/0", CacheMark("12h"))]
+    assert turns[0].parts == [
+        Text("a", "/input/0/content/0", CacheMark("12h", "/input/0/content/0/prompt_cache_breakpoint"))
+    ]
     assert losses == []
 
 

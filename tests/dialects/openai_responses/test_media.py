@@ -79,4 +79,4 @@ def test_a_file_by_url_goes_as_it_is() -> None:
 def test_context_and_citations_of_a_document_are_lost() -> None:
     losses: Losses = []
     wire_file(File(Media("url", "https://a"), "/at", "t", "context", True), "anthropic_messages", losses)
-    assert [loss.pointer for loss in losses] == ["/at"]
+    assert [loss.pointer for loss in losses] == ["/at/context", "/at/citations"]

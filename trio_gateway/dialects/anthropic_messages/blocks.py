@@ -28,11 +28,11 @@ from trio_gateway.dialects.conversation import (
     Reasoning,
     Refusal,
     Text,
-    Token,
     ToolCall,
     ToolResult,
 )
 from trio_gateway.dialects.media import image_type_of_base64, media_type_of_base64, not_inlined
+from trio_gateway.dialects.members import citations_at, member, token_at
 from trio_gateway.errors import InvalidRequest
 
 NAME = "anthropic_messages"
@@ -43,9 +43,10 @@ _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 class BlockWriter:
     """Writes parts one by one. Raises InvalidRequest for media that the target does not take in this form."""
 
-    __slots__ = ("_call_names", "_capabilities", "_losses", "_marks", "_own", "region")
+    __slots__ = ("_call_names", "_capabilities", "_losses", "_marks", "_own", "_source", "region")
 
     def __init__(self, source: str, capabilities: Capabilities, marks: CacheMarks, losses: Losses) -> None:
+        self._source = source
         self._own = source == NAME
         self._capabilities = capabilities
         self._marks = marks
@@ -61,7 +62,7 @@ class BlockWriter:
         self._losses.append(Loss(at, reason))
 
     def _text(self, part: Text) -> object | None:
-        self._lose_token(part.token, part.at)
+        self._lose_token(part)
         if not part.text:
             self._marks.lose(part.cache, part.at, "the provider takes no empty text, and so no mark on it")
             return None
@@ -70,7 +71,7 @@ class BlockWriter:
             if citations := own_citations(part.citations):
                 block.citations = citations
             if len(citations) < len(part.citations):
-                self.lose(part.at, "its citations are of another provider's kind")
+                self.lose(citations_at(self._source, part.at), "its citations are of another provider's kind")
         self._marks.add(self.region, block, part.cache, part.at)
         return block
 
@@ -79,7 +80,7 @@ class BlockWriter:
             self.lose(part.at, "this model takes no images")
             return None
         if part.detail not in (None, "auto"):
-            self.lose(part.at, "the provider has no levels of detail")
+            self.lose(member(self._source, part.at, "detail"), "the provider has no levels of detail")
         block = wire_shapes.ImageBlock(self._image_source(part.media, part.at))
         self._marks.add(self.region, block, part.cache, part.at)
         return block
@@ -148,12 +149,16 @@ class BlockWriter:
         if token.issuer != NAME:
             self.lose(part.at, f"only {token.issuer} can read these thoughts")
             return None
+        if part.id is not None:
+            self.lose(member(self._source, part.at, "item_id"), "the provider's thoughts have no ids")
         if part.redacted:
             return wire_shapes.RedactedThinkingBlock(token.value)
         return wire_shapes.ThinkingBlock(part.text, token.value)
 
     def _tool_call(self, part: ToolCall) -> object:
-        self._lose_token(part.token, part.at)
+        self._lose_token(part)
+        if part.item_id is not None:
+            self.lose(member(self._source, part.at, "item_id"), "the provider's calls have one id only")
         self._call_names[part.id] = part.name
         input_ = wrap(part.arguments) if part.custom else self._input(part)
         block = wire_shapes.ToolUseBlock(carry_id(part.id), carry_name(part.name, part.at, part.custom), input_)
@@ -167,14 +172,14 @@ class BlockWriter:
         return input_
 
     def _tool_result(self, part: ToolResult) -> object:
-        if part.name is not None and self._call_names.get(part.call_id, part.name) != part.name:
-            self.lose(part.at, "its tool's name is not that of the call")
+        if part.name is not None and self._call_names.get(part.call_id) != part.name:
+            self.lose(member(self._source, part.at, "tool_name"), "its tool's name is not that of the call")
         block = wire_shapes.ToolResultBlock(carry_id(part.call_id))
         if part.is_error is not None:
             block.is_error = part.is_error
         parts = part.parts
         if len(parts) == 1 and type(text := parts[0]) is Text and text.text and not (text.cache or text.citations):
-            self._lose_token(text.token, text.at)
+            self._lose_token(text)
             block.content = text.text
         elif content := [written for inner in parts if (written := self._in_result(inner)) is not None]:
             block.content = cast(Any, content)
@@ -199,9 +204,9 @@ class BlockWriter:
         self.lose(part.at, f"{part.tag} has no counterpart at the provider")
         return None
 
-    def _lose_token(self, token: Token | None, at: str) -> None:
-        if token is not None:
-            self.lose(at, f"its signature is for {token.issuer} alone")
+    def _lose_token(self, part: Text | ToolCall) -> None:
+        if part.token is not None:
+            self.lose(token_at(self._source, part), f"its signature is for {part.token.issuer} alone")
 
 
 def input_of(arguments: str) -> tuple[Raw, str | None]:

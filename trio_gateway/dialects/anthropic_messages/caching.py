@@ -8,6 +8,7 @@ import msgspec
 
 from gateway_schemas.anthropic_messages import CacheControl
 from trio_gateway.dialects.conversation import CacheMark, Conversation, Loss, Losses
+from trio_gateway.dialects.members import mark_at
 
 MARKS_MAX = 4
 
@@ -31,11 +32,11 @@ class CacheMarks:
     def add(self, region: str, block: Any, mark: CacheMark | None, at: str) -> None:
         """Mark `block`, a struct with a `cache_control` that no one has encoded yet."""
         if mark is not None:
-            self._regions.setdefault(region, []).append((block, mark, at))
+            self._regions.setdefault(region, []).append((block, mark, mark_at(mark, at)))
 
     def lose(self, mark: CacheMark | None, at: str, reason: str) -> None:
         if mark is not None:
-            self._losses.append(Loss(at, reason))
+            self._losses.append(Loss(mark_at(mark, at), reason))
 
     def settle(self, body: dict[str, Any], conversation: Conversation) -> None:
         """Write the marks into the blocks, as many as the provider takes: the last ones cover the most."""

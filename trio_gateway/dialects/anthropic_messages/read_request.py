@@ -213,7 +213,7 @@ class _Reader:
             if type(part) is Reasoning and parts and _is_carrier(part):
                 last = parts[-1]
                 if type(last) is ToolCall or type(last) is Text:
-                    last.token = part.token
+                    last.token, last.token_at = part.token, part.at
                     continue
             parts.append(part)
         return parts
@@ -313,7 +313,8 @@ class _Reader:
     def cache(self, raw: Raw | UnsetType, at: str) -> CacheMark | None:
         if raw is UNSET or raw == NULL:
             return None
-        return CacheMark(_given(CACHE.read(raw, at + "/cache_control", self.unread).ttl))
+        at += "/cache_control"
+        return CacheMark(_given(CACHE.read(raw, at, self.unread).ttl), at)
 
     # -- tools
 

@@ -104,6 +104,8 @@ def write_tool_choice(
     if not has_tools:
         if choice is not None and choice.mode != "none":
             losses.append(Loss(choice.at, "there is no tool to choose"))
+        if serial:
+            losses.append(Loss(conversation.pointer("parallel_tool_calls"), "there is no tool to call"))
         return
     written: dict[str, object] = {"type": "auto"}
     if choice is not None:

@@ -30,7 +30,7 @@ def write_turns(
         if turn.name is not None:
             losses.append(Loss(turn.at + "/name", "the provider's messages have no name"))
         if turn.phase is not None:
-            losses.append(Loss(turn.at + "/phase", "the provider's messages have no phase"))
+            losses.append(Loss(turn.phase_pointer, "the provider's messages have no phase"))
         if turn.role in _SYSTEM:
             writer.write_system(turn, turns[i + 1 :])
         elif turn.role == "assistant":

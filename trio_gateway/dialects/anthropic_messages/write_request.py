@@ -17,6 +17,7 @@ from trio_gateway.dialects.anthropic_messages.tools import write_tool_choice, wr
 from trio_gateway.dialects.anthropic_messages.turns import write_turns
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses
+from trio_gateway.dialects.members import as_written, member
 
 USER_ID_LENGTH_MAX = 256
 
@@ -69,7 +70,7 @@ def encode_request(conversation: Conversation, model: str, capabilities: Capabil
     _write_stop(conversation, body, losses)
     _write_rest(conversation, body, losses)
     marks.settle(body, conversation)
-    return _encode(body), losses
+    return _encode(body), as_written(conversation, losses)
 
 
 def _max_tokens(conversation: Conversation, capabilities: Capabilities, losses: Losses) -> int:
@@ -99,11 +100,16 @@ def _write_output(conversation: Conversation, capabilities: Capabilities, body: 
         return
     body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": output.schema}
     if output.description is not None:
-        losses.append(Loss(output.at + "/description", "the provider's format has no description"))
+        losses.append(Loss(_said(conversation, "description"), "the provider's format has no description"))
     if output.name is not None and output.name not in _FORMAT_NAMES:
-        losses.append(Loss(output.at + "/name", "the provider's format has no name"))
+        losses.append(Loss(_said(conversation, "name"), "the provider's format has no name"))
     if output.strict is False:
-        losses.append(Loss(output.at + "/strict", "the provider always enforces the schema"))
+        losses.append(Loss(_said(conversation, "strict"), "the provider always enforces the schema"))
+
+
+def _said(conversation: Conversation, name: str) -> str:
+    assert conversation.output is not None
+    return member(conversation.source, conversation.output.at, f"output.{name}")
 
 
 # What translators call a format that has no name: losing it loses nothing.
@@ -154,12 +160,11 @@ _THINKING_TOP_P_MIN = 0.95
 
 def _write_stop(conversation: Conversation, body: dict[str, Any], losses: Losses) -> None:
     stop = []
-    pointer = conversation.pointer("stop")
     for i, sequence in enumerate(conversation.stop or ()):
         if sequence.strip():
             stop.append(sequence)
         else:
-            losses.append(Loss(f"{pointer}/{i}", "the provider takes no stop sequence of white space"))
+            losses.append(Loss(conversation.stop_pointer(i), "the provider takes no stop sequence of white space"))
     if stop:
         body["stop_sequences"] = stop
 

@@ -11,6 +11,7 @@ from gateway_schemas import gemini as wire_gemini
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Audio, File, Image, Loss, Losses, Media
 from trio_gateway.dialects.media import media_type_of_base64, not_inlined, standard_base64
+from trio_gateway.dialects.members import mark_at, member
 from trio_gateway.errors import InvalidRequest
 
 # What only Google can fetch: its Files API and its storage. Any other URL anybody can.
@@ -57,7 +58,7 @@ def _part(media: Media, name: str | None, at: str, losses: Losses) -> Image | Au
 _Datum = tuple[wire_gemini.Blob | None, wire_gemini.FileData | None]
 
 
-def write_media(part: Image | Audio | File, can: Capabilities, losses: Losses) -> _Datum | None:
+def write_media(part: Image | Audio | File, source: str, can: Capabilities, losses: Losses) -> _Datum | None:
     """Return the blob or the file's data that `part` becomes; None where the model takes no such thing.
 
     Raises InvalidRequest for what Google cannot get at: it has to be inlined.
@@ -65,7 +66,7 @@ def write_media(part: Image | Audio | File, can: Capabilities, losses: Losses) -
     if not _takes(part, can):
         losses.append(Loss(part.at, "this model takes no such media"))
         return None
-    _lose_details(part, losses)
+    _lose_details(part, source, losses)
     media = part.media
     if media.kind == "text":
         losses.append(Loss(part.at, "the text of the document is sent as base64"))
@@ -87,17 +88,19 @@ def _takes(part: Image | Audio | File, can: Capabilities) -> bool:
     return can.audio if isinstance(part, Audio) else can.files
 
 
-def _lose_details(part: Image | Audio | File, losses: Losses) -> None:
+def _lose_details(part: Image | Audio | File, source: str, losses: Losses) -> None:
     if part.cache is not None:
-        losses.append(Loss(part.at, "Gemini has no cache marks"))
+        losses.append(Loss(mark_at(part.cache, part.at), "Gemini has no cache marks"))
     if isinstance(part, Image):
         if part.detail not in (None, "auto"):
-            losses.append(Loss(part.at, "Gemini has no detail of an image"))
+            losses.append(Loss(member(source, part.at, "detail"), "Gemini has no detail of an image"))
     elif isinstance(part, File):
         if part.filename is not None:
-            losses.append(Loss(part.at, "the Gemini API takes no file names"))
-        if part.context is not None or part.citations_enabled:
-            losses.append(Loss(part.at, "Gemini has no context and no citations of a document"))
+            losses.append(Loss(member(source, part.at, "filename"), "the Gemini API takes no file names"))
+        if part.context is not None:
+            losses.append(Loss(member(source, part.at, "context"), "Gemini has no context of a document"))
+        if part.citations_enabled:
+            losses.append(Loss(member(source, part.at, "citations_enabled"), "Gemini does not cite a document"))
 
 
 def _media_type(part: Image | Audio | File) -> str:

@@ -43,12 +43,13 @@ class _Call(msgspec.Struct):
 class ContentsReader:
     """Reads one request's contents. What cannot be carried goes to `unread`; raises InvalidRequest."""
 
-    __slots__ = ("_calls", "_opaque", "_unread")
+    __slots__ = ("_calls", "_opaque", "_unread", "joined")
 
     def __init__(self, unread: Losses, opaque: dict[str, tuple[str, Raw]]) -> None:
         self._unread = unread
         self._opaque = opaque
         self._calls: list[_Call] = []
+        self.joined: dict[str, list[str]] = {}  # as in Conversation
 
     def read(self, system: wire_gemini.Content | None, contents: list[wire_gemini.Content]) -> list[Turn]:
         turns: list[Turn] = []
@@ -84,7 +85,7 @@ class ContentsReader:
                     code="invalid_value",
                     pointer=f"{at}/parts/{n}/functionResponse",
                 )
-            _append(parts, part, cut=goes_on and n == 0)
+            self._append(parts, part, cut=goes_on and n == 0)
 
     def _user(self, index: int, content: wire_gemini.Content, turns: list[Turn]) -> None:
         at = f"/contents/{index}"
@@ -108,6 +109,39 @@ class ContentsReader:
             turns.append(Turn("tool", results, at))
         if rest or not results:
             turns.append(Turn("user", rest, at))
+
+    def _append(self, parts: list[Part], part: Part, *, cut: bool) -> None:
+        """Add a part of the model's. `cut` says that a chunk's border lies before it."""
+        last = parts[-1] if parts else None
+        if not isinstance(part, Text | Reasoning) or type(last) is not type(part):
+            parts.append(part)
+        elif part.token is None:
+            if cut and _is_plain(last):
+                part = self._join([last, part])
+                parts.pop()
+            parts.append(part)
+        elif (
+            part.token.issuer != NAME
+            and not part.text
+            and _is_plain(last)
+            and not (isinstance(part, Reasoning) and part.redacted)
+        ):
+            # Ours: a foreign signature follows the text that it is of, which had left before it came.
+            run = len(parts)
+            while run and type(parts[run - 1]) is type(part) and _is_plain(parts[run - 1]):
+                run -= 1
+            parts[run:] = [self._join([*parts[run:], part])]
+        else:
+            parts.append(part)
+
+    def _join(self, parts: list[Part]) -> Part:
+        """Return texts, or thoughts, as one part with the last one's token."""
+        texts = [part for part in parts if isinstance(part, Text | Reasoning)]
+        first, last = texts[0], texts[-1]
+        text = "".join(part.text for part in texts)
+        self.joined.setdefault(first.at, []).extend(part.at for part in texts[1:])
+        token_at = f"{last.at}/thoughtSignature" if last.token else None
+        return type(first)(text, first.at, token=last.token, token_at=token_at)
 
     # -- parts
 
@@ -206,39 +240,5 @@ class ContentsReader:
         return found
 
 
-def _append(parts: list[Part], part: Part, *, cut: bool) -> None:
-    """Add a part of the model's. `cut` says that a chunk's border lies before it."""
-    last = parts[-1] if parts else None
-    if not isinstance(part, Text | Reasoning) or type(last) is not type(part):
-        parts.append(part)
-    elif part.token is None:
-        if cut and _is_plain(last):
-            part = _joined([last, part])
-            parts.pop()
-        parts.append(part)
-    elif (
-        part.token.issuer != NAME
-        and not part.text
-        and _is_plain(last)
-        and not (isinstance(part, Reasoning) and part.redacted)
-    ):
-        # Ours: a foreign signature follows the text that it is of, which had left before it came.
-        run = len(parts)
-        while run and type(parts[run - 1]) is type(part) and _is_plain(parts[run - 1]):
-            run -= 1
-        parts[run:] = [_joined([*parts[run:], part])]
-    else:
-        parts.append(part)
-
-
 def _is_plain(part: Part | None) -> bool:
     return isinstance(part, Text | Reasoning) and part.token is None
-
-
-def _joined(parts: list[Part]) -> Part:
-    """Return texts, or thoughts, as one part with the last one's token."""
-    first, last = parts[0], parts[-1]
-    assert isinstance(first, Text | Reasoning)
-    assert isinstance(last, Text | Reasoning)
-    text = "".join(part.text for part in parts if isinstance(part, Text | Reasoning))
-    return type(first)(text, first.at, token=last.token)

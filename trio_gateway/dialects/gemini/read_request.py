@@ -87,12 +87,23 @@ def _respell(conversation: Conversation, spelled: dict[str, str]) -> None:
         field: shapes.respell(pointer, spelled) for field, pointer in conversation.pointers.items()
     }
     conversation.unread = [Loss(shapes.respell(loss.pointer, spelled), loss.reason) for loss in conversation.unread]
+    conversation.spelled = _every_mixture(spelled)
     nodes = [conversation.tool_choice, conversation.reasoning, conversation.output, *conversation.tools]
     parts = [part for turn in conversation.turns for part in turn.parts]
     inner = [inner for part in parts for inner in getattr(part, "parts", ())]
     for node in (*nodes, *conversation.turns, *parts, *inner):
         if node is not None:
             node.at = shapes.respell(node.at, spelled)
+
+
+def _every_mixture(spelled: dict[str, str]) -> dict[str, str]:
+    """Return the pointers as the client spelled them by those that begin so, and go on in camelCase."""
+    found: dict[str, str] = {}
+    for camel, written in spelled.items():
+        steps, own = camel.split("/"), written.split("/")
+        for place in range(len(steps)):
+            found["/".join([*own[:place], *steps[place:]])] = written
+    return found
 
 
 def given(value: T | UnsetType | None) -> T | None:
@@ -125,6 +136,7 @@ class _Reader:
             store=given(request.store),
             stream=stream,
             pointers=_POINTERS,
+            joined=contents.joined,
             unread=self._unread,
         )
         if request.tool_config and request.tool_config.function_calling_config:

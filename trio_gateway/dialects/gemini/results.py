@@ -13,6 +13,7 @@ from gateway_schemas import gemini as wire_gemini
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Audio, File, Image, Loss, Losses, Part, Text, ToolResult
 from trio_gateway.dialects.gemini.media import read_blob, read_file_data, write_media
+from trio_gateway.dialects.members import citations_at, mark_at
 from trio_gateway.dialects.wire import BAD_BODY
 from trio_gateway.errors import InvalidRequest
 
@@ -86,17 +87,19 @@ def read_parts(response: wire_gemini.FunctionResponse, at: str, losses: Losses) 
     return parts, is_error
 
 
-def write_result(result: ToolResult, can: Capabilities, losses: Losses) -> wire_gemini.FunctionResponse:
+def write_result(result: ToolResult, source: str, can: Capabilities, losses: Losses) -> wire_gemini.FunctionResponse:
     """Return the response without id and name. Raises InvalidRequest for media that must be inlined."""
     texts: list[str] = []
     media: list[wire_gemini.FunctionResponsePart] = []
     for part in result.parts:
         if isinstance(part, Text):
-            if part.cache is not None or part.citations is not None:
-                losses.append(Loss(part.at, "Gemini has no cache marks and no citations in a function's response"))
+            if part.cache is not None:
+                losses.append(Loss(mark_at(part.cache, part.at), "Gemini has no cache marks"))
+            if part.citations is not None:
+                losses.append(Loss(citations_at(source, part.at), "a function's response has no citations"))
             texts.append(part.text)
         elif isinstance(part, Image | Audio | File):
-            datum = write_media(part, can, losses)
+            datum = write_media(part, source, can, losses)
             if datum is not None:
                 media.append(wire_gemini.FunctionResponsePart(datum[0] or UNSET, datum[1] or UNSET))
         else:
@@ -106,6 +109,6 @@ def write_result(result: ToolResult, can: Capabilities, losses: Losses) -> wire_
     if media and not all(isinstance(part, Text) for part in result.parts[: len(result.parts) - len(media)]):
         losses.append(Loss(result.at, "the text comes before the media"))
     if result.cache is not None:
-        losses.append(Loss(result.at, "Gemini has no cache marks"))
+        losses.append(Loss(mark_at(result.cache, result.at), "Gemini has no cache marks"))
     response = write_response("\n".join(texts) if texts else None, result.is_error)
     return wire_gemini.FunctionResponse(response=response, parts=media or UNSET)

@@ -26,7 +26,6 @@ from trio_gateway.dialects.conversation import (
     Reasoning,
     Refusal,
     Text,
-    Token,
     ToolCall,
     ToolResult,
     Turn,
@@ -35,6 +34,7 @@ from trio_gateway.dialects.gemini.media import write_media
 from trio_gateway.dialects.gemini.names import carry_name, wire_id
 from trio_gateway.dialects.gemini.results import NO_RESULT, write_result
 from trio_gateway.dialects.gemini.tokens import NAME
+from trio_gateway.dialects.members import citations_at, mark_at, member, token_at
 from trio_gateway.dialects.wire import BAD_BODY
 
 # Gemini 3 refuses a step whose first call has no signature; this is Google's word for a call that never had one.
@@ -72,6 +72,7 @@ class _Call(msgspec.Struct):
 
     id: str
     name: str  # as written
+    neutral_name: str
     wire_id: str | UnsetType
     at: str
 
@@ -79,7 +80,8 @@ class _Call(msgspec.Struct):
 class ContentsWriter:
     """Writes one conversation's turns. Raises InvalidRequest for media that must be inlined."""
 
-    def __init__(self, can: Capabilities, losses: Losses) -> None:
+    def __init__(self, source: str, can: Capabilities, losses: Losses) -> None:
+        self._source = source
         self._can = can
         self._losses = losses
         self._calls: list[_Call] = []
@@ -93,7 +95,7 @@ class ContentsWriter:
             if turn.name is not None:
                 self._lose(f"{turn.at}/name", "Gemini's contents have no names")
             if turn.phase is not None:
-                self._lose(f"{turn.at}/phase", "Gemini's contents have no phases")
+                self._lose(turn.phase_pointer, "Gemini's contents have no phases")
             if turn.role in ("system", "developer"):
                 self._system(turn, spoken)
                 continue
@@ -158,7 +160,7 @@ class ContentsWriter:
                     written.thought_signature = SKIP_SIGNATURE
                 assert written.function_call
                 name = written.function_call.name or ""
-                calls.append(_Call(part.id, name, written.function_call.id or UNSET, part.at))
+                calls.append(_Call(part.id, name, part.name, written.function_call.id or UNSET, part.at))
             parts.append(written)
         if not parts:
             self._lose(turn.at, "left out: Gemini takes no empty content")
@@ -191,7 +193,9 @@ class ContentsWriter:
                 self._lose(result.at, "left out: it answers no call of the turn before it")
                 continue
             call = self._calls[place]
-            response = write_result(result, self._can, self._losses)
+            response = write_result(result, self._source, self._can, self._losses)
+            if result.name is not None and result.name != call.neutral_name:
+                self._lose(member(self._source, result.at, "tool_name"), "the name is that of the call")
             response.name, response.id = call.name, call.wire_id
             answered[place] = response
             places.append(place)
@@ -226,7 +230,7 @@ class ContentsWriter:
         if isinstance(part, Reasoning):
             return self._reasoning(part)
         if isinstance(part, Image | Audio | File):
-            datum = write_media(part, self._can, self._losses)
+            datum = write_media(part, self._source, self._can, self._losses)
             if datum is None:
                 return None
             return wire_gemini.Part(inline_data=datum[0] or UNSET, file_data=datum[1] or UNSET)
@@ -243,15 +247,15 @@ class ContentsWriter:
 
     def _text(self, part: Text) -> wire_gemini.Part:
         if part.cache is not None:
-            self._lose(part.at, "Gemini has no cache marks")
+            self._lose(mark_at(part.cache, part.at), "Gemini has no cache marks")
         if part.citations is not None:
-            self._lose(part.at, "Gemini takes no citations")
-        return wire_gemini.Part(text=part.text, thought_signature=self._signature(part.token, part.at))
+            self._lose(citations_at(self._source, part.at), "Gemini takes no citations")
+        return wire_gemini.Part(text=part.text, thought_signature=self._signature(part))
 
     def _reasoning(self, part: Reasoning) -> wire_gemini.Part | None:
-        signature = self._signature(part.token, part.at)
+        signature = self._signature(part)
         if part.id is not None:
-            self._lose(part.at, "Gemini's thoughts have no ids")
+            self._lose(member(self._source, part.at, "item_id"), "Gemini's thoughts have no ids")
         if part.redacted or (not part.text and signature is UNSET):
             self._lose(part.at, "a thought that nobody here can read is left out")
             return None
@@ -260,13 +264,13 @@ class ContentsWriter:
     def _call(self, part: ToolCall) -> wire_gemini.Part:
         name = carry_name(part.name, part.at, custom=part.custom)
         if part.cache is not None:
-            self._lose(part.at, "Gemini has no cache marks")
+            self._lose(mark_at(part.cache, part.at), "Gemini has no cache marks")
         if part.item_id is not None:
-            self._lose(part.at, "Gemini's calls have one id only")
+            self._lose(member(self._source, part.at, "item_id"), "Gemini's calls have one id only")
         args = wrap(part.arguments) if part.custom else self._arguments(part)
         return wire_gemini.Part(
             function_call=wire_gemini.FunctionCall(wire_id(part.id), name, args),
-            thought_signature=self._signature(part.token, part.at),
+            thought_signature=self._signature(part),
         )
 
     def _arguments(self, part: ToolCall) -> Raw:
@@ -279,10 +283,11 @@ class ContentsWriter:
             self._lose(part.at, "Gemini keeps numbers as doubles: an integer of the arguments changes")
         return args
 
-    def _signature(self, token: Token | None, at: str) -> str | UnsetType:
+    def _signature(self, part: Text | Reasoning | ToolCall) -> str | UnsetType:
+        token = part.token
         if token is None:
             return UNSET
         if token.issuer == NAME:
             return token.value
-        self._lose(at, f"only {token.issuer} can read the token")
+        self._lose(token_at(self._source, part), f"only {token.issuer} can read the token")
         return UNSET

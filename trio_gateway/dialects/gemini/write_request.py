@@ -21,6 +21,7 @@ from trio_gateway.dialects.conversation import (
 from trio_gateway.dialects.gemini.names import carry_name
 from trio_gateway.dialects.gemini.tokens import NAME
 from trio_gateway.dialects.gemini.write_contents import ContentsWriter
+from trio_gateway.dialects.members import as_written, mark_at, member
 from trio_gateway.errors import InvalidRequest
 
 _T = TypeVar("_T")
@@ -55,7 +56,7 @@ def encode_request(conversation: Conversation, _model: str, capabilities: Capabi
     Raises InvalidRequest for media that must be inlined, and where there is nothing to answer.
     """
     writer = _Writer(conversation, capabilities)
-    return wire_gemini.encode(writer.write()), writer.losses
+    return wire_gemini.encode(writer.write()), as_written(conversation, writer.losses)
 
 
 class _Writer:
@@ -68,7 +69,7 @@ class _Writer:
 
     def write(self) -> wire_gemini.GenerateContentRequest:
         source = self._from
-        contents = ContentsWriter(self._can, self.losses)
+        contents = ContentsWriter(source.source, self._can, self.losses)
         contents.write(source.turns)
         if not contents.contents:
             raise InvalidRequest(
@@ -132,9 +133,10 @@ class _Writer:
 
     def _declaration(self, tool: Tool) -> wire_gemini.FunctionDeclaration:
         if tool.cache is not None:
-            self.losses.append(Loss(tool.at, "Gemini has no cache marks"))
+            self.losses.append(Loss(mark_at(tool.cache, tool.at), "Gemini has no cache marks"))
         if tool.strict:
-            self.losses.append(Loss(tool.at, "Gemini has no strict functions"))
+            at = member(self._from.source, tool.at, "strict")
+            self.losses.append(Loss(at, "Gemini has no strict functions"))
         parameters = tool.parameters
         if tool.kind == "custom":
             self.losses.append(Loss(tool.at, "a tool that takes free text becomes a function with the argument input"))
@@ -238,7 +240,8 @@ class _Writer:
         named = None if output.name == _SCHEMA_NAME else output.name
         for name, value in (("name", named), ("strict", output.strict), ("description", output.description)):
             if value is not None:
-                self.losses.append(Loss(output.at, f"Gemini takes the schema alone, without {name}"))
+                at = member(self._from.source, output.at, f"output.{name}")
+                self.losses.append(Loss(at, f"Gemini takes the schema alone, without {name}"))
 
     # -- thinkingConfig
 
@@ -271,7 +274,8 @@ class _Writer:
         at, effort = wanted.at, wanted.effort
         if wanted.budget_tokens is not None:
             effort = effort or effort_of_budget(wanted.budget_tokens)
-            self.losses.append(Loss(at, "this model takes a level of thinking, not a budget"))
+            at_budget = member(self._from.source, at, "budget_tokens")
+            self.losses.append(Loss(at_budget, "this model takes a level of thinking, not a budget"))
         elif wanted.mode == "adaptive":
             self.losses.append(Loss(at, "how much to think is the model's own choice anyway"))
         elif wanted.mode == "between_tools":

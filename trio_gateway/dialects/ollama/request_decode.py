@@ -275,6 +275,8 @@ def _read_options(options: ollama.Options, conversation: Conversation, unread: L
     conversation.seed = _whole(options.seed)
     if options.stop:
         conversation.stop = [options.stop] if isinstance(options.stop, str) else options.stop
+        if isinstance(options.stop, str):
+            conversation.pointers = _POINTERS | {"stop.only": "/options/stop"}
     unread += [Loss("/options/" + name, _OLLAMA_ONLY) for name, _ in present(options, _UNREAD_OPTIONS)]
 
 

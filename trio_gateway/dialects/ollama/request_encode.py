@@ -28,6 +28,7 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.media import image_type_of_base64, not_inlined, standard_base64
+from trio_gateway.dialects.members import as_written, citations_at, mark_at, member, token_at
 from trio_gateway.dialects.ollama.tools import encode_tools
 from trio_gateway.errors import InvalidRequest
 
@@ -67,16 +68,18 @@ def encode_request(conversation: Conversation, model: str, capabilities: Capabil
     """
     losses = list(conversation.unread)
     request = ollama.ChatRequest(
-        model=model, messages=_Messages(losses, capabilities).encode(conversation.turns), stream=conversation.stream
+        model=model,
+        messages=_Messages(conversation.source, losses, capabilities).encode(conversation.turns),
+        stream=conversation.stream,
     )
     if conversation.tools:
         _encode_tools(conversation, request, capabilities, losses)
     elif conversation.tool_choice is not None and conversation.tool_choice.mode not in ("auto", "none"):
         losses.append(Loss(conversation.tool_choice.at, "Ollama cannot be made to call a tool"))
     if conversation.output is not None:
-        _encode_output(conversation.output, request, capabilities, losses)
+        _encode_output(conversation, conversation.output, request, capabilities, losses)
     if conversation.reasoning is not None:
-        _encode_reasoning(conversation.reasoning, request, capabilities, losses)
+        _encode_reasoning(conversation, conversation.reasoning, request, capabilities, losses)
     options = _options(conversation, capabilities, losses)
     if options is not None:
         request.options = options
@@ -90,7 +93,7 @@ def encode_request(conversation: Conversation, model: str, capabilities: Capabil
         value = getattr(conversation, field)
         if value not in nothing:
             losses.append(Loss(conversation.pointer(field), _NO_WORD))
-    return ollama.encode(request), losses
+    return ollama.encode(request), as_written(conversation, losses)
 
 
 def _encode_tools(
@@ -104,7 +107,11 @@ def _encode_tools(
 
 
 def _encode_output(
-    output: OutputFormat, request: ollama.ChatRequest, capabilities: Capabilities, losses: Losses
+    conversation: Conversation,
+    output: OutputFormat,
+    request: ollama.ChatRequest,
+    capabilities: Capabilities,
+    losses: Losses,
 ) -> None:
     if output.kind == "text":
         return
@@ -116,7 +123,8 @@ def _encode_output(
         named = output.name not in (None, _SCHEMA_NAME)
         for name, lost in (("name", named), ("strict", output.strict), ("description", output.description)):
             if lost:
-                losses.append(Loss(output.at, f"Ollama takes the schema alone, without {name}"))
+                at = member(conversation.source, output.at, f"output.{name}")
+                losses.append(Loss(at, f"Ollama takes the schema alone, without {name}"))
     else:
         request.format = msgspec.Raw(b'"json"')
         if output.kind == "json_schema":
@@ -124,20 +132,25 @@ def _encode_output(
 
 
 def _encode_reasoning(
-    reasoning: ReasoningRequest, request: ollama.ChatRequest, capabilities: Capabilities, losses: Losses
+    conversation: Conversation,
+    reasoning: ReasoningRequest,
+    request: ollama.ChatRequest,
+    capabilities: Capabilities,
+    losses: Losses,
 ) -> None:
-    at = reasoning.at
+    source, at = conversation.source, reasoning.at
     think = _think(reasoning, capabilities, losses)
     if think is not None:
         request.think = think
     if reasoning.budget_tokens is not None:
-        losses.append(Loss(at, "Ollama takes no budget of tokens to think with"))
+        losses.append(Loss(member(source, at, "budget_tokens"), "Ollama takes no budget of tokens to think with"))
     if reasoning.mode in ("adaptive", "between_tools"):
         losses.append(Loss(at, f"Ollama knows thinking as on or off, not {reasoning.mode}"))
+    at_show = member(source, at, "show")
     if reasoning.show and think is None:
-        losses.append(Loss(at, "whether Ollama thinks, and shows it, is left to the model's default"))
+        losses.append(Loss(at_show, "whether Ollama thinks, and shows it, is left to the model's default"))
     if reasoning.show is False and think:
-        losses.append(Loss(at, "Ollama does not hide the thoughts it is asked for"))
+        losses.append(Loss(at_show, "Ollama does not hide the thoughts it is asked for"))
 
 
 def _think(reasoning: ReasoningRequest, capabilities: Capabilities, losses: Losses) -> bool | str | None:
@@ -194,7 +207,8 @@ def _options(conversation: Conversation, capabilities: Capabilities, losses: Los
 class _Messages:
     """The messages being written, and the names of the calls that results will refer to."""
 
-    def __init__(self, losses: Losses, capabilities: Capabilities) -> None:
+    def __init__(self, source: str, losses: Losses, capabilities: Capabilities) -> None:
+        self._source = source
         self._losses = losses
         self._capabilities = capabilities
         self._names: dict[str, str] = {}
@@ -229,7 +243,7 @@ class _Messages:
         if turn.name is not None:
             self._lose(turn.at + "/name", "Ollama's messages have no name")
         if turn.phase is not None:
-            self._lose(turn.at + "/phase", _NO_WORD)
+            self._lose(turn.phase_pointer, _NO_WORD)
 
     def _result(self, result: ToolResult) -> ollama.Message:
         message = ollama.Message("tool", "")
@@ -238,7 +252,8 @@ class _Messages:
             message.tool_name = name
         message.tool_call_id = result.call_id
         if result.is_error:
-            self._lose(result.at, "Ollama does not know that a tool failed, but by what the result says")
+            at = member(self._source, result.at, "is_error")
+            self._lose(at, "Ollama does not know that a tool failed, but by what the result says")
         if result.custom:
             self._lose(result.at, "Ollama has functions only, no tools that take free text")
         self._lose_cache(result)
@@ -285,9 +300,9 @@ class _Messages:
         if part.cache is not None or part.citations is not None or part.token is not None:
             self._lose_cache(part)
             if part.citations is not None:
-                self._lose(part.at, "Ollama has no citations")
+                self._lose(citations_at(self._source, part.at), "Ollama has no citations")
             if part.token is not None:
-                self._lose(part.at, f"only {part.token.issuer} can read the token")
+                self._lose(token_at(self._source, part), f"only {part.token.issuer} can read the token")
         return part.text
 
     def _other(self, part: Part) -> list[str]:
@@ -317,9 +332,9 @@ class _Messages:
             self._lose(part.at, "only its issuer can read this thought")
             return []
         if part.token is not None:
-            self._lose(part.at, f"only {part.token.issuer} can read the token")
+            self._lose(token_at(self._source, part), f"only {part.token.issuer} can read the token")
         if part.id is not None:
-            self._lose(part.at + "/id", _NO_WORD)
+            self._lose(member(self._source, part.at, "item_id"), _NO_WORD)
         if role != "assistant":
             self._lose(part.at, "only the assistant thinks")
             return []
@@ -338,7 +353,7 @@ class _Messages:
         if media.media_type is not None and media.media_type != image_type_of_base64(value):
             self._lose(image.at, "Ollama's images have no media type")
         if image.detail not in (None, "auto"):
-            self._lose(image.at, "Ollama does not choose an image's detail")
+            self._lose(member(self._source, image.at, "detail"), "Ollama does not choose an image's detail")
         self._lose_cache(image)
         return [value]
 
@@ -349,15 +364,15 @@ class _Messages:
             arguments = wrap(call.arguments)
             self._lose(call.at, "arguments are an object: what is none is wrapped, as input")
         if call.token is not None:
-            self._lose(call.at, f"only {call.token.issuer} can read the token")
+            self._lose(token_at(self._source, call), f"only {call.token.issuer} can read the token")
         if call.item_id is not None:
-            self._lose(call.at + "/id", "Ollama has one id for a call")
+            self._lose(member(self._source, call.at, "item_id"), "Ollama has one id for a call")
         self._lose_cache(call)
         return ollama.ToolCall(ollama.ToolCallFunction(call.name, arguments), call.id)
 
     def _lose_cache(self, node: Text | Image | File | ToolCall | ToolResult) -> None:
         if node.cache is not None:
-            self._lose(node.at, "Ollama has no cache marks")
+            self._lose(mark_at(node.cache, node.at), "Ollama has no cache marks")
 
     def _lose(self, at: str, reason: str) -> None:
         self._losses.append(Loss(at, reason))

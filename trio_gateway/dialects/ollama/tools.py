@@ -10,21 +10,13 @@ import msgspec
 from gateway_schemas import ollama
 from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Tool
+from trio_gateway.dialects.members import mark_at, member
 from trio_gateway.dialects.wire import BAD_BODY, escape
 
 # What Ollama's Go types have a field for (api/types.go: ToolFunctionParameters and ToolProperty). The rest is gone
 # once the server has put the schema into the prompt. `items` and `$defs` are kept as they are, whatever they hold.
 _ROOT = frozenset({"type", "$defs", "items", "required", "properties"})
 _PROPERTY = frozenset({"anyOf", "type", "items", "description", "enum", "properties", "required"})
-
-# Where a tool's schema is, from the tool's own pointer.
-_SCHEMA_AT = {
-    "openai_chat": "/function/parameters",
-    "openai_responses": "/parameters",
-    "anthropic_messages": "/input_schema",
-    "gemini": "/parametersJsonSchema",
-    "ollama": "/function/parameters",
-}
 
 _NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
 _MAX_CACHED_BYTES = 8192
@@ -58,9 +50,9 @@ def _encode_tool(tool: Tool, source: str, losses: Losses) -> ollama.Tool | None:
         losses.append(Loss(tool.at, "Ollama runs no tools of other providers"))
         return None
     if tool.cache is not None:
-        losses.append(Loss(tool.at, "Ollama has no cache marks"))
+        losses.append(Loss(mark_at(tool.cache, tool.at), "Ollama has no cache marks"))
     if tool.strict:
-        losses.append(Loss(tool.at, "Ollama has no strict tools"))
+        losses.append(Loss(member(source, tool.at, "strict"), "Ollama has no strict tools"))
     function = ollama.ToolFunction(tool.name)
     if tool.description is not None:
         function.description = tool.description
@@ -78,7 +70,7 @@ def _parameters(tool: Tool, source: str, losses: Losses) -> msgspec.Raw:
     schema = bytes(tool.parameters)
     if schema in (b"null", b"{}"):
         return _NO_PARAMETERS
-    at = tool.at + _SCHEMA_AT.get(source, "")
+    at = member(source, tool.at, "parameters")
     if not schema.startswith(b"{"):
         losses.append(Loss(at, "Ollama takes only an object as a tool's schema"))
         return _NO_PARAMETERS

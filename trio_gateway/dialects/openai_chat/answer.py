@@ -117,6 +117,7 @@ def _parts(message: wire_chat.AnswerMessage, choice: int, at: str, losses: Losse
         message.reasoning or None,
         at,
         losses,
+        {},
     )
     if isinstance(message.content, str):
         if message.content:

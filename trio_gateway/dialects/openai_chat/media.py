@@ -5,13 +5,14 @@ from __future__ import annotations
 from gateway_schemas.openai_chat import ContentPart, FileContent, ImageUrl, InputAudio
 from trio_gateway.dialects.conversation import Audio, File, Image, Loss, Losses
 from trio_gateway.dialects.media import data_url, image_type_of_base64, media_type_of_base64, not_inlined
+from trio_gateway.dialects.members import member
 
 _PDF = "application/pdf"
 
 DETAILS = frozenset({"auto", "low", "high", "original"})
 
 
-def image_part(image: Image, image_urls: bool, losses: Losses) -> ContentPart:
+def image_part(image: Image, source: str, image_urls: bool, losses: Losses) -> ContentPart:
     """Return an image_url part. Raises InvalidRequest for an image that Chat has no way to name."""
     media = image.media
     if media.kind == "base64":
@@ -27,7 +28,7 @@ def image_part(image: Image, image_urls: bool, losses: Losses) -> ContentPart:
         raise not_inlined("An image that is a file id cannot be sent to this model", image.at)
     detail = image.detail
     if detail is not None and detail not in DETAILS:
-        losses.append(Loss(image.at, f"Chat has no image detail {detail!r}"))
+        losses.append(Loss(member(source, image.at, "detail"), f"Chat has no image detail {detail!r}"))
         detail = None
     return ContentPart("image_url", image_url=ImageUrl(url, detail))
 
@@ -50,8 +51,10 @@ def _audio_format(media_type: str | None) -> str | None:
 
 def file_part(file: File, source: str, losses: Losses) -> ContentPart:
     media = file.media
-    if file.context is not None or file.citations_enabled:
-        losses.append(Loss(file.at, "Chat has no context and no citations of a document"))
+    if file.context is not None:
+        losses.append(Loss(member(source, file.at, "context"), "Chat has no context of a document"))
+    if file.citations_enabled:
+        losses.append(Loss(member(source, file.at, "citations_enabled"), "Chat has no citations of a document"))
     if media.kind == "text":
         losses.append(Loss(file.at, "the text document becomes a text part"))
         return ContentPart("text", text=media.value)

@@ -44,10 +44,11 @@ _CONTENTS = ("text", "image_url", "input_audio", "file", "refusal")
 class MessageReader:
     """Reads the messages of one request, in order: results are matched to the calls before them."""
 
-    __slots__ = ("_custom_calls", "_legacy_calls", "_losses", "_raws")
+    __slots__ = ("_custom_calls", "_legacy_calls", "_losses", "_raws", "joined")
 
     def __init__(self, losses: Losses) -> None:
         self._losses = losses
+        self.joined: dict[str, list[str]] = {}  # as in Conversation
         self._raws: Raws = None  # the content parts of the message at hand, as written
         self._custom_calls: set[str] = set()
         self._legacy_calls: dict[str, str] = {}  # function name → id of its latest function_call
@@ -83,6 +84,7 @@ class MessageReader:
                 message.reasoning,
                 at,
                 self._losses,
+                self.joined,
             )
         parts += self._content(message.content, at)
         if message.annotations:
@@ -161,7 +163,7 @@ class MessageReader:
             if part.refusal is None:
                 raise _missing("A refusal part needs its refusal", at + "/refusal")
             if mark is not None:
-                self._losses.append(Loss(at, "a refusal carries no cache mark"))
+                self._losses.append(Loss(mark.at, "a refusal carries no cache mark"))
             return Refusal(part.refusal, at) if part.refusal else None
         return self._media_part(part, at, mark)
 
@@ -196,8 +198,8 @@ class MessageReader:
         if part.prompt_cache_breakpoint is not None:
             if part.cache_control is not None:
                 self._losses.append(Loss(at + "/cache_control", "prompt_cache_breakpoint is given too, and counts"))
-            return CacheMark(part.prompt_cache_breakpoint.ttl)
-        return CacheMark(part.cache_control.ttl) if part.cache_control is not None else None
+            return CacheMark(part.prompt_cache_breakpoint.ttl, at + "/prompt_cache_breakpoint")
+        return CacheMark(part.cache_control.ttl, at + "/cache_control") if part.cache_control is not None else None
 
 
 def _missing(sentence: str, at: str) -> InvalidRequest:

@@ -28,11 +28,13 @@ from trio_gateway.dialects.conversation import (
     ToolResult,
     Turn,
 )
+from trio_gateway.dialects.members import citations_at, mark_at, member, token_at
 from trio_gateway.dialects.openai_chat.media import audio_part, file_part, image_part
 from trio_gateway.dialects.openai_chat.reasoning import ME, details_of, extra_of_token
 
 _MAX_ID = 40  # what OpenAI takes as the id of a call
 _TTLS = ("30m", "12h")
+_UNREADABLE = "a reasoning token of {} means nothing to another provider"
 
 
 class MessageWriter:
@@ -53,7 +55,7 @@ class MessageWriter:
             if turn.role != "tool":
                 self._end_results()
             if turn.phase is not None:
-                self._lose(turn.at, "Chat has no phase of a message")
+                self._lose(turn.phase_pointer, "Chat has no phase of a message")
             self._write_turn(turn)
         self._end_results()
         return self.messages
@@ -92,19 +94,19 @@ class MessageWriter:
 
     def _append_text(self, parts: list[ContentPart], part: Text) -> None:
         if part.citations:
-            self._lose(part.at, "messages sent to Chat have no citations")
+            self._lose(citations_at(self._source, part.at), "messages sent to Chat have no citations")
         if part.token is not None:
-            self._lose(part.at, "Chat's texts carry no reasoning token")
+            self._lose(token_at(self._source, part), "Chat's texts carry no reasoning token")
         if part.text:
             parts.append(ContentPart("text", text=part.text, prompt_cache_breakpoint=self._mark(part.cache, part.at)))
         elif part.cache is not None:
-            self._lose(part.at, "an empty text, and its cache mark")
+            self._lose(mark_at(part.cache, part.at), "an empty text, and its cache mark")
 
     def _media(self, part: Image | Audio | File) -> ContentPart | None:
         can, written = self._capabilities, None
         if isinstance(part, Image):
             if can.images:
-                written = image_part(part, can.image_urls, self._losses)
+                written = image_part(part, self._source, can.image_urls, self._losses)
             else:
                 self._lose(part.at, "this model takes no images")
         elif isinstance(part, Audio):
@@ -123,6 +125,7 @@ class MessageWriter:
     def _mark(self, mark: CacheMark | None, at: str) -> PromptCacheBreakpoint | None:
         if mark is None:
             return None
+        at = mark_at(mark, at)
         if not self._capabilities.cache_breakpoints:
             self._lose(at, "this model takes no cache marks")
             return None
@@ -169,7 +172,7 @@ class MessageWriter:
             return
         token = part.token
         if token is not None and token.issuer != ME:
-            self._lose(part.at, f"a reasoning token of {token.issuer} means nothing to another provider")
+            self._lose(token_at(self._source, part), _UNREADABLE.format(token.issuer))
             token = None
         if part.text or token is not None:
             thoughts.append(Reasoning(part.text, part.at, token, part.redacted and token is not None, part.id))
@@ -177,10 +180,12 @@ class MessageWriter:
     def _call(self, call: ToolCall) -> wire_chat.ToolCall:
         self._names[call.id] = call.name
         if call.cache is not None:
-            self._lose(call.at, "Chat's tool calls carry no cache mark")
+            self._lose(mark_at(call.cache, call.at), "Chat's tool calls carry no cache mark")
+        if call.item_id is not None:
+            self._lose(member(self._source, call.at, "item_id"), "Chat's tool calls have one id only")
         token = call.token
         if token is not None and token.issuer != ME:
-            self._lose(call.at, f"a reasoning token of {token.issuer} means nothing to another provider")
+            self._lose(token_at(self._source, call), _UNREADABLE.format(token.issuer))
             token = None
         written = wire_chat.ToolCall(self._id(call.id, call.at), extra_content=extra_of_token(token))
         if call.custom:
@@ -209,9 +214,9 @@ class MessageWriter:
 
     def _result(self, result: ToolResult) -> wire_chat.ToolMessage:
         if result.is_error:
-            self._lose(result.at, "Chat cannot say that a tool failed")
+            self._lose(member(self._source, result.at, "is_error"), "Chat cannot say that a tool failed")
         if result.name is not None and result.name != self._names.get(result.call_id):
-            self._lose(result.at, "Chat's tool messages do not name the tool")
+            self._lose(member(self._source, result.at, "tool_name"), "Chat's tool messages do not name the tool")
         parts: list[ContentPart] = []
         for part in result.parts:
             if isinstance(part, Text):
@@ -226,8 +231,8 @@ class MessageWriter:
         mark = self._mark(result.cache, result.at)
         if mark is not None and parts:
             parts[-1].prompt_cache_breakpoint = mark
-        elif mark is not None:
-            self._lose(result.at, "an empty result carries no cache mark")
+        elif mark is not None and result.cache is not None:
+            self._lose(mark_at(result.cache, result.at), "an empty result carries no cache mark")
         return wire_chat.ToolMessage(self._id(result.call_id, result.at), _plain(parts))
 
     def _end_results(self) -> None:

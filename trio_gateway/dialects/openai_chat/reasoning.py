@@ -72,10 +72,11 @@ def read_reasoning(
     other: str | None,
     at: str,
     losses: Losses,
+    joined: dict[str, list[str]],
 ) -> list[Reasoning]:
     """Read the reasoning of a whole message: the first of the four carriers that says anything.
 
-    The others repeat it, as a rule; where they say something else they are a loss.
+    The others repeat it, as a rule; where they say something else they are a loss. `joined` is as in Conversation.
     """
     found: list[Reasoning] = []
     if details:
@@ -89,6 +90,7 @@ def read_reasoning(
             elif not _continues(details, index):
                 found.append(stretch)
             else:
+                joined.setdefault(found[-1].at, []).append(stretch.at)
                 found[-1] = _joined(found[-1], stretch)
     elif blocks:
         for index, block in enumerate(blocks):
@@ -118,7 +120,9 @@ def _continues(details: list[ReasoningDetail], index: int) -> bool:
 
 
 def _joined(first: Reasoning, more: Reasoning) -> Reasoning:
-    return Reasoning(first.text + more.text, first.at, more.token or first.token, id=first.id or more.id)
+    signed = more if more.token else first
+    token_at = signed.token_at or f"{signed.at}/signature"
+    return Reasoning(first.text + more.text, first.at, signed.token, False, first.id or more.id, token_at)
 
 
 def token_of_call(call: ToolCall) -> Token | None:

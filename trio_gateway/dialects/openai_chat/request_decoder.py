@@ -106,10 +106,11 @@ def _conversation(request: Request, losses: Losses, contents: list[Raws] | None,
         raise _invalid("A request needs at least one message", "/messages")
     cache = _cache(request, losses, pointers)
     options = request.stream_options
+    reader = MessageReader(losses)
     conversation = Conversation(
         source=ME,
         model=request.model,
-        turns=_turns(request.messages, losses, contents),
+        turns=_turns(reader, request.messages, contents),
         tools=_tools(request, losses, raw_tools),
         tool_choice=_tool_choice(request, losses),
         parallel_tool_calls=request.parallel_tool_calls,
@@ -136,6 +137,7 @@ def _conversation(request: Request, losses: Losses, contents: list[Raws] | None,
         stream=request.stream is True,
         include_usage=options is not None and options.include_usage is True,
         pointers=pointers,
+        joined=reader.joined,
         unread=losses,
     )
     for name, _ in wire.present(request, _UNMODELLED):
@@ -144,6 +146,8 @@ def _conversation(request: Request, losses: Losses, contents: list[Raws] | None,
         losses.append(Loss("/modalities", "only text is answered"))
     if options is not None and options.include_obfuscation:
         losses.append(Loss("/stream_options/include_obfuscation", "chunks are not padded"))
+    if isinstance(request.stop, str):
+        pointers["stop.only"] = "/stop"
     pointers["include_usage"] = "/stream_options/include_usage"
     pointers["cache_key"] = "/prompt_cache_key"
     return conversation
@@ -161,8 +165,7 @@ def _invalid(sentence: str, at: str) -> InvalidRequest:
     return InvalidRequest(f"{sentence}, at {at}.", code="invalid_value", pointer=at)
 
 
-def _turns(messages: list[Message], losses: Losses, contents: list[Raws] | None) -> list[Turn]:
-    reader = MessageReader(losses)
+def _turns(reader: MessageReader, messages: list[Message], contents: list[Raws] | None) -> list[Turn]:
     if contents is None:
         return [reader.read(message, index, None) for index, message in enumerate(messages)]
     return [reader.read(message, index, contents[index]) for index, message in enumerate(messages)]
@@ -172,7 +175,7 @@ def _tools(request: Request, losses: Losses, raw_tools: Raws) -> list[Tool]:
     tools: list[Tool] = []
     for index, tool in enumerate(request.tools or ()):
         at = f"/tools/{index}"
-        mark = CacheMark(tool.cache_control.ttl) if tool.cache_control else None
+        mark = CacheMark(tool.cache_control.ttl, at + "/cache_control") if tool.cache_control else None
         if tool.type == "function":
             if tool.function is None:
                 raise _invalid("A function tool needs its function", at + "/function")

@@ -9,6 +9,7 @@ import msgspec
 from gateway_schemas import openai_chat as wire_chat
 from trio_gateway.dialects.capabilities import Capabilities, effort_of_budget, nearest_effort
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, OutputFormat, Tool, ToolCall, Turn
+from trio_gateway.dialects.members import as_written, mark_at, member
 from trio_gateway.dialects.openai_chat.message_encoder import MessageWriter
 from trio_gateway.errors import InvalidRequest
 
@@ -40,7 +41,7 @@ def encode_request(conversation: Conversation, model: str, capabilities: Capabil
             pointer=conversation.pointer("turns"),
         )
     writer = _RequestWriter(conversation, capabilities)
-    return wire_chat.encode(writer.write(model)), writer.losses
+    return wire_chat.encode(writer.write(model)), as_written(conversation, writer.losses)
 
 
 class _RequestWriter:
@@ -173,11 +174,11 @@ class _RequestWriter:
             effort = effort_of_budget(asked.budget_tokens) if asked.budget_tokens > 0 else "none"
             self.losses.append(Loss(at, f"a budget of {asked.budget_tokens} tokens becomes the effort {effort}"))
         elif asked.budget_tokens is not None:
-            self.losses.append(Loss(at, "Chat has an effort, and no budget of tokens"))
+            self._lose_thinking("budget_tokens", "Chat has an effort, and no budget of tokens")
         elif effort is None:
             self.losses.append(Loss(at, "how much to think is left to the model's default"))
         if asked.show is not None:
-            self.losses.append(Loss(at, "Chat cannot say whether thoughts should be shown"))
+            self._lose_thinking("show", "Chat cannot say whether thoughts should be shown")
         if effort is None:
             return None
         if tools and not self._can.tools_with_reasoning and effort != "none":
@@ -188,6 +189,10 @@ class _RequestWriter:
             instead = f"{offered} is asked for" if offered else "none is asked for"
             self.losses.append(Loss(at, f"this model has no effort {effort}: {instead}"))
         return offered
+
+    def _lose_thinking(self, name: str, reason: str) -> None:
+        if asked := self._from.reasoning:
+            self.losses.append(Loss(member(self._from.source, asked.at, name), reason))
 
     # ---------------------------------------------------------------------------------------------- tools
 
@@ -213,7 +218,7 @@ class _RequestWriter:
             self.losses.append(Loss(tool.at, "a tool that another provider runs"))
             return None
         if tool.cache is not None:
-            self.losses.append(Loss(tool.at, "Chat's tools carry no cache mark"))
+            self.losses.append(Loss(mark_at(tool.cache, tool.at), "Chat's tools carry no cache mark"))
         if tool.kind == "custom":
             custom = wire_chat.CustomTool(tool.name, tool.description, _nested_grammar(tool.format))
             return wire_chat.Tool("custom", custom=custom)

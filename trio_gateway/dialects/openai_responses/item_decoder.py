@@ -75,6 +75,7 @@ _CALL_DEFAULTS = _COMPLETED | {"async": (msgspec.Raw(b"false"),)}
 
 _MESSAGE = frozenset({"type", "role", "content", "phase"})
 _REASONING = frozenset({"type", "id", "summary", "content", "encrypted_content"})
+_SAID = frozenset({"type", "text"})
 _CALL = frozenset({"type", "id", "call_id", "name", "arguments", "input"})
 _RESULT = frozenset({"type", "call_id", "output", "name"})
 _BREAKPOINT = frozenset({"mode", "ttl"})
@@ -84,6 +85,16 @@ _ANNOTATED = _TEXT | {"annotations"}
 _IMAGE = frozenset({"type", "image_url", "file_id", "detail", "prompt_cache_breakpoint"})
 _FILE = frozenset({"type", "file_data", "file_url", "file_id", "filename", "prompt_cache_breakpoint"})
 _REFUSAL = frozenset({"type", "refusal"})
+
+
+class _ReasoningTexts(msgspec.Struct):
+    """The texts of a reasoning item as they were written."""
+
+    summary: list[msgspec.Raw] = []
+    content: list[msgspec.Raw] | None = None
+
+
+_reasoning_texts = msgspec.json.Decoder(_ReasoningTexts)
 
 
 class ItemReader:
@@ -141,7 +152,7 @@ class ItemReader:
             self.turns.append(Turn(role, parts, at, phase=message.phase))
         else:
             turn.parts += parts
-            turn.phase = message.phase
+            turn.phase, turn.phase_at = message.phase, at
         self._after_message = True
 
     @staticmethod
@@ -163,16 +174,24 @@ class ItemReader:
             if carried is not None:
                 self._sign(Reasoning("", at, carried))
                 return
+        self._unread_texts(raw, at)
         texts = [part.text for part in item.summary] + [part.text for part in item.content or ()]
         if len(texts) > 1:
             self.losses.append(Loss(at, "the parts of a reasoning item are joined to one text"))
         self._part("assistant", Reasoning("\n\n".join(texts), at, token, redacted, item_id), at)
 
+    def _unread_texts(self, raw: msgspec.Raw, at: str) -> None:
+        """Note what the texts of a reasoning item hold besides."""
+        said = _reasoning_texts.decode(raw)
+        for name, parts in (("summary", said.summary), ("content", said.content)):
+            for index, part in enumerate(parts or ()):
+                unread_members(part, _SAID, wire.SummaryText, f"{at}/{name}/{index}", self.losses)
+
     def _sign(self, carrier: Reasoning) -> None:
         """Give a token back to the part that it was taken from: the one before its carrier."""
         last = self.turns[-1].parts[-1:] if self.turns and self.turns[-1].role == "assistant" else []
         if last and isinstance(last[0], Text | ToolCall) and last[0].token is None:
-            last[0].token = carrier.token
+            last[0].token, last[0].token_at = carrier.token, carrier.at
         else:
             self.losses.append(Loss(carrier.at, "the text or call that this token belongs to is not before it"))
 
@@ -292,7 +311,7 @@ class ItemReader:
             return None
         if mark.mode not in (None, "explicit"):
             self.losses.append(Loss(at + "/prompt_cache_breakpoint/mode", f"the mode {mark.mode!r} is not known"))
-        return CacheMark(mark.ttl)
+        return CacheMark(mark.ttl, at + "/prompt_cache_breakpoint")
 
 
 def _required(value: T | None, name: str, at: str) -> T:

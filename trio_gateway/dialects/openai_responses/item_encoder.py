@@ -28,6 +28,7 @@ from trio_gateway.dialects.conversation import (
     ToolResult,
     Turn,
 )
+from trio_gateway.dialects.members import citations_at, mark_at, member, token_at
 from trio_gateway.dialects.openai_responses.item_decoder import DEVELOPER_SIDE
 from trio_gateway.dialects.openai_responses.items import (
     CALL_ID_MAX,
@@ -74,7 +75,7 @@ class ItemWriter:
             return
         self._after = None
         if turn.phase is not None:
-            self.losses.append(Loss(f"{turn.at}/phase", "only an assistant's message has a phase"))
+            self.losses.append(Loss(turn.phase_pointer, "only an assistant's message has a phase"))
         if turn.role == "tool":
             self._tool(turn)
         else:
@@ -99,7 +100,7 @@ class ItemWriter:
         phase = turn.phase
         spoken = any(type(part) in (Text, Refusal) for part in turn.parts)
         if phase is not None and (phase not in _PHASES or not spoken):
-            self.losses.append(Loss(f"{turn.at}/phase", "a phase is a message's, commentary or final_answer"))
+            self.losses.append(Loss(turn.phase_pointer, "a phase is a message's, commentary or final_answer"))
             phase = None
         self._turn, self._phase = turn, phase
         for part in turn.parts:
@@ -123,9 +124,9 @@ class ItemWriter:
         match part:
             case Text():
                 if part.cache is not None:
-                    self.losses.append(Loss(part.at, "what the model said carries no cache mark here"))
-                if part.token is not None:
-                    self.losses.append(Loss(part.at, f"a token of {part.token.issuer} is of no use here"))
+                    at = mark_at(part.cache, part.at)
+                    self.losses.append(Loss(at, "what the model said carries no cache mark here"))
+                self._lose_token(part)
                 self._content.append(part)
             case Refusal():
                 self._content.append(part)
@@ -162,7 +163,7 @@ class ItemWriter:
             return part.raw
         if isinstance(part, Refusal):
             return msgspec.Raw(wire.encode(wire.RefusalPart(part.text)))
-        annotations = annotations_of(part.citations, part.at, self.losses)
+        annotations = annotations_of(part.citations, citations_at(self._source, part.at), self.losses)
         return msgspec.Raw(wire.encode(wire.OutputText(annotations, [], part.text)))
 
     def _reasoning(self, part: Reasoning) -> None:
@@ -176,17 +177,17 @@ class ItemWriter:
         self._write(wire.ReasoningItem(item_id or msgspec.UNSET, summary, encrypted_content=encrypted), "other")
 
     def _call(self, part: ToolCall) -> None:
-        if part.token is not None:
-            self.losses.append(Loss(part.at, f"a token of {part.token.issuer} is of no use here"))
+        self._lose_token(part)
         if part.cache is not None:
-            self.losses.append(Loss(part.at, "a call carries no cache mark here"))
+            self.losses.append(Loss(mark_at(part.cache, part.at), "a call carries no cache mark here"))
         name = written_name(part.name, part.at)
         self._end_message()
         call_id = self._call_id(part.id, part.at)
         prefix = "ctc_" if part.custom else "fc_"
         item_id = part.item_id if part.item_id is not None and part.item_id.startswith(prefix) else None
         if part.item_id is not None and item_id is None:
-            self.losses.append(Loss(part.at, "the item's id does not look like OpenAI's"))
+            at = member(self._source, part.at, "item_id")
+            self.losses.append(Loss(at, "the item's id does not look like OpenAI's"))
         if part.custom:
             self._write(wire.CustomToolCall(call_id, name, part.arguments, item_id), "other")
         else:
@@ -205,11 +206,13 @@ class ItemWriter:
 
     def _result(self, result: ToolResult) -> None:
         if result.is_error:
-            self.losses.append(Loss(f"{result.at}/is_error", "that a call failed cannot be said here, but in its text"))
+            at = member(self._source, result.at, "is_error")
+            self.losses.append(Loss(at, "that a call failed cannot be said here, but in its text"))
         call_id = self._call_id(result.call_id, result.at)
         parts, mark = result.parts, None
         if result.cache is not None:
-            self.losses.append(Loss(result.at, "the cache mark of a result goes to its last part"))
+            at = mark_at(result.cache, result.at)
+            self.losses.append(Loss(at, "the cache mark of a result goes to its last part"))
             mark = result.cache
         output: str | list[msgspec.Raw]
         if mark is None and not parts:
@@ -220,7 +223,8 @@ class ItemWriter:
             output = self._input(parts, mark)
         if result.custom:
             if result.name is not None:
-                self.losses.append(Loss(f"{result.at}/name", "a custom tool's output has no name"))
+                at = member(self._source, result.at, "tool_name")
+                self.losses.append(Loss(at, "a custom tool's output has no name"))
             self._item(wire.CustomToolCallOutput(output, call_id))
         else:
             self._item(wire.FunctionCallOutput(output, call_id, name=result.name and carry_name(result.name)))
@@ -248,9 +252,9 @@ class ItemWriter:
         written: wire.InputText | wire.InputImage | wire.InputFile
         if isinstance(part, Text):
             if part.citations:
-                self.losses.append(Loss(part.at, "what is put in carries no citations here"))
-            if part.token is not None:
-                self.losses.append(Loss(part.at, f"a token of {part.token.issuer} is of no use here"))
+                at = citations_at(self._source, part.at)
+                self.losses.append(Loss(at, "what is put in carries no citations here"))
+            self._lose_token(part)
             written = wire.InputText(part.text)
         elif isinstance(part, Image) and self._can.images:
             written = wire_image(part, self._source, self._can.image_urls, self.losses)
@@ -269,7 +273,13 @@ class ItemWriter:
             written.prompt_cache_breakpoint = self._breakpoint(mark, part.at)
         return written
 
+    def _lose_token(self, part: Text | ToolCall) -> None:
+        if part.token is not None:
+            at = token_at(self._source, part)
+            self.losses.append(Loss(at, f"a token of {part.token.issuer} is of no use here"))
+
     def _breakpoint(self, mark: CacheMark, at: str) -> wire.PromptCacheBreakpoint | None:
+        at = mark_at(mark, at)
         if not self._can.cache_breakpoints:
             self.losses.append(Loss(at, "this model takes no cache marks"))
             return None

@@ -8,6 +8,7 @@ import binascii
 from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects.conversation import File, Image, Loss, Losses, Media
 from trio_gateway.dialects.media import data_url, image_type_of_base64, media_type_of_base64, not_inlined
+from trio_gateway.dialects.members import member
 
 _EXTENSIONS = {
     "application/pdf": "pdf",
@@ -34,7 +35,7 @@ def wire_image(image: Image, source: str, image_urls: bool, losses: Losses) -> w
     """Return an input_image. Raises InvalidRequest for one that OpenAI cannot reach."""
     detail = image.detail or "auto"
     if detail != "auto" and detail not in _DETAILS:
-        losses.append(Loss(image.at, f"there is no image detail {detail!r}"))
+        losses.append(Loss(member(source, image.at, "detail"), f"there is no image detail {detail!r}"))
         detail = "auto"
     media = image.media
     if media.kind == "file_id":
@@ -51,8 +52,10 @@ def wire_image(image: Image, source: str, image_urls: bool, losses: Losses) -> w
 
 def wire_file(file: File, source: str, losses: Losses) -> wire.InputFile:
     """Return an input_file. Raises InvalidRequest for one that OpenAI cannot reach."""
-    if file.context is not None or file.citations_enabled:
-        losses.append(Loss(file.at, "a document's context and citations have no counterpart here"))
+    if file.context is not None:
+        losses.append(Loss(member(source, file.at, "context"), "a document has no context here"))
+    if file.citations_enabled:
+        losses.append(Loss(member(source, file.at, "citations_enabled"), "a document is not cited here"))
     media = file.media
     if media.kind == "file_id":
         return wire.InputFile(file_id=_file_id(media.value, source, file.at), filename=file.filename)

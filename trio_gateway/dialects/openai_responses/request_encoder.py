@@ -11,6 +11,7 @@ import msgspec
 from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects.capabilities import Capabilities, effort_of_budget, nearest_effort
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Tool, ToolChoice
+from trio_gateway.dialects.members import as_written, mark_at, member
 from trio_gateway.dialects.openai_responses.item_encoder import ItemWriter
 from trio_gateway.dialects.openai_responses.items import ME, NULL, TTLS, hashed, written_name
 
@@ -63,7 +64,7 @@ def encode_request(conversation: Conversation, model: str, capabilities: Capabil
         stream=True if conversation.stream else None,
     )
     _sample(request, conversation, capabilities, losses)
-    return wire.encode(request), losses
+    return wire.encode(request), as_written(conversation, losses)
 
 
 def _sample(request: wire.CreateResponse, conversation: Conversation, can: Capabilities, losses: Losses) -> None:
@@ -128,7 +129,7 @@ def _tool(tool: Tool, source: str, losses: Losses) -> msgspec.Raw | None:
         losses.append(Loss(tool.at, f"the hosted tool {tool.name} is another provider's"))
         return None
     if tool.cache is not None:
-        losses.append(Loss(tool.at, "a tool has no cache mark here"))
+        losses.append(Loss(mark_at(tool.cache, tool.at), "a tool has no cache mark here"))
     name = written_name(tool.name, tool.at)
     if tool.kind == "custom":
         custom = wire.CustomTool(name, tool.description, _format(tool, losses))
@@ -190,7 +191,8 @@ def _reasoning(conversation: Conversation, can: Capabilities, losses: Losses) ->
         effort = effort_of_budget(wanted.budget_tokens)
     taken = None if effort is None else nearest_effort(effort, can.efforts)
     if wanted.budget_tokens is not None:
-        losses.append(Loss(wanted.at, f"a budget of tokens cannot be set: effort {taken or 'by default'}"))
+        at = member(conversation.source, wanted.at, "budget_tokens")
+        losses.append(Loss(at, f"a budget of tokens cannot be set: effort {taken or 'by default'}"))
     elif taken != effort:
         losses.append(Loss(wanted.at, f"the effort {effort} is not taken: {taken or 'the default'} is used"))
     elif wanted.mode == "between_tools" or (effort is None and wanted.mode is not None):

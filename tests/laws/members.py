@@ -1,0 +1,89 @@
+"""The members of a body, one by one: where they are, and the body without one of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from rich_requests import OPAQUE
+
+Path = tuple[str | int, ...]
+
+# Members by a name that elsewhere is the client's own JSON.
+_READ = frozenset({("text", "format")})
+
+
+def leaves(value: Any, path: Path = ()) -> Iterator[Path]:
+    """Yield the paths of what a format's objects and lists hold at their ends.
+
+    What is the client's own JSON (a schema, arguments) is one leaf, and so is an empty object or list.
+    """
+    if isinstance(value, dict) and value:
+        for name, member in value.items():
+            if name in OPAQUE and isinstance(member, dict) and (*path, name) not in _READ:
+                yield (*path, name)
+            else:
+                yield from leaves(member, (*path, name))
+    elif isinstance(value, list) and value:
+        for place, item in enumerate(value):
+            yield from leaves(item, (*path, place))
+    else:
+        yield path
+
+
+def without(body: Any, path: Path) -> Any:
+    """Return a copy of `body` that lacks what is at `path`."""
+    copied = copy.deepcopy(body)
+    holder = copied
+    for step in path[:-1]:
+        holder = holder[step]
+    del holder[path[-1]]
+    return copied
+
+
+def changed_at(body: Any, path: Path) -> Any:
+    """Return a copy of `body` with another value of the same type at `path`."""
+    copied = copy.deepcopy(body)
+    holder = copied
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = _other(holder[path[-1]])
+    return copied
+
+
+def _other(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    if isinstance(value, str):
+        return value + "x"
+    if isinstance(value, list):
+        return ["x"]
+    return {"x": 1}
+
+
+def resolve(body: Any, pointer: str) -> Path | None:
+    """Return the path that a JSON pointer (RFC 6901) names in `body`; None where it names nothing."""
+    if not pointer:
+        return ()
+    if not pointer.startswith("/"):
+        return None
+    path: list[str | int] = []
+    here = body
+    for token in pointer[1:].split("/"):
+        step = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(here, dict) and step in here:
+            path.append(step)
+            here = here[step]
+        elif isinstance(here, list) and step.isdecimal() and int(step) < len(here):
+            path.append(int(step))
+            here = here[int(step)]
+        else:
+            return None
+    return tuple(path)
+
+
+def pointer_of(path: Path) -> str:
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)

@@ -1,0 +1,190 @@
+"""Members of a request that say nothing: without them the target is asked for the same, and no loss is needed.
+
+Each rule is as narrow as what it excuses: a value that is the default, what another member says already, what the
+target does in any case, what the gateway's own URL or books say.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from members import Path
+
+# The member of a request where it stands, without places in lists; the values that ask for nothing, in any target.
+_DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "openai_chat": {
+        "/n": (1,),
+        "/presence_penalty": (0,),
+        "/frequency_penalty": (0,),
+        "/logit_bias": ({},),
+        "/metadata": ({},),
+        "/logprobs": (False,),
+        "/top_logprobs": (0,),
+        "/parallel_tool_calls": (True,),
+        "/temperature": (1,),
+        "/top_p": (1,),
+        "/stream": (False,),
+        "/service_tier": ("auto", "default"),
+        "/store": (False,),
+        "/verbosity": ("medium",),
+        "/messages/#/content": ("",),
+        "/messages/#/content/#/image_url/detail": ("auto",),
+        "/messages/#/content/#/prompt_cache_breakpoint/mode": ("explicit",),
+        "/messages/#/tool_calls/#/function/arguments": ("{}",),
+        "/response_format/json_schema/name": ("response", "output", "answer"),
+        "/response_format/json_schema/strict": (False,),
+        "/tools/#/function/strict": (False,),
+        "/tools/#/function/parameters": ({"type": "object", "properties": {}}, {}),
+        "/tool_choice": ("auto", "none"),
+    },
+    "openai_responses": {
+        "/include": ([],),
+        "/include/#": ("reasoning.encrypted_content",),
+        "/input/#/status": ("completed",),
+        "/input/#/summary": ([],),
+        "/input/#/content/#/prompt_cache_breakpoint/mode": ("explicit",),
+        "/input/#/output/#/prompt_cache_breakpoint/mode": ("explicit",),
+        "/input/#/content/#/detail": ("auto",),
+        "/input/#/content/#/annotations": ([],),
+        "/input/#/output/#/detail": ("auto",),
+        "/metadata": ({},),
+        "/parallel_tool_calls": (True,),
+        "/reasoning": ({},),
+        "/service_tier": ("auto", "default"),
+        "/store": (False,),
+        "/stream": (False,),
+        "/temperature": (1,),
+        "/text": ({},),
+        "/text/format/type": ("text",),
+        "/text/format/strict": (False,),
+        "/text/verbosity": ("medium",),
+        "/tool_choice": ("auto", "none"),
+        "/tools/#/parameters": ({"type": "object", "properties": {}}, {}),
+        "/tools/#/strict": (False,),
+        "/top_logprobs": (0,),
+        "/top_p": (1,),
+        "/truncation": ("disabled",),
+    },
+    "anthropic_messages": {
+        "/metadata": ({},),
+        "/messages/#/content/#/content": ([],),
+        "/messages/#/content/#/is_error": (False,),
+        "/output_config": ({},),
+        "/service_tier": ("auto", "standard_only"),
+        "/stream": (False,),
+        "/temperature": (1,),
+        "/tool_choice/type": ("auto", "none"),
+        "/tools/#/strict": (False,),
+        "/top_p": (1,),
+    },
+    "gemini": {
+        "/contents/#/parts/#/functionCall/args": ({},),
+        "/contents/#/parts/#/functionResponse/response": ({},),
+        "/contents/#/parts/#/thought": (False,),
+        "/contents/#/role": ("user",),
+        "/generationConfig": ({},),
+        "/generationConfig/candidateCount": (1,),
+        "/generationConfig/frequencyPenalty": (0,),
+        "/generationConfig/presencePenalty": (0,),
+        "/generationConfig/responseLogprobs": (False,),
+        "/generationConfig/logprobs": (0,),
+        "/generationConfig/temperature": (1,),
+        "/generationConfig/topP": (1,),
+        "/generationConfig/thinkingConfig": ({},),
+        "/generationConfig/responseMimeType": ("text/plain",),
+        "/toolConfig/functionCallingConfig/mode": ("AUTO", "NONE"),
+        "/tools/#": ({},),
+        "/tools/#/functionDeclarations/#/parametersJsonSchema": ({"type": "object", "properties": {}}, {}),
+    },
+    "ollama": {
+        "/messages/#/content": ("",),
+        "/messages/#/tool_calls/#/function/arguments": ({},),
+        "/options": ({},),
+        "/options/presence_penalty": (0,),
+        "/options/frequency_penalty": (0,),
+        "/options/temperature": (1,),
+        "/options/top_p": (1,),
+        "/options/min_p": (0,),
+        "/logprobs": (False,),
+        "/stream": (True,),
+        "/tools/#/function/parameters": ({"type": "object", "properties": {}}, {}),
+    },
+}
+
+# What other members say as well, so that only another value of it would matter.
+_REPEATED: dict[str, tuple[str, ...]] = {
+    "ollama": ("tool_call_id", "tool_name"),  # a result and its call are paired by id, by name and by order
+    "gemini": ("id", "name"),
+    "anthropic_messages": ("effort",),  # a budget says it too
+}
+
+_IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+
+# What the target does, or finds out, without a member for it: for a source, a place and a target the values.
+_ANYWAY: dict[tuple[str, str], dict[str, tuple[Any, ...]]] = {
+    # Ollama shows the thoughts it has, OpenAI hides them unless asked.
+    ("openai_responses", "/reasoning/summary"): {"ollama": ("auto", "detailed")},
+    ("gemini", "/generationConfig/thinkingConfig/includeThoughts"): {"ollama": (True,), "openai_responses": (False,)},
+    ("anthropic_messages", "/thinking/display"): {"ollama": ("summarized",), "openai_responses": ("omitted",)},
+    # An image's own bytes say what it is.
+    ("gemini", "/contents/#/parts/#/inlineData/mimeType"): {"ollama": _IMAGES},
+    ("anthropic_messages", "/messages/#/content/#/source/media_type"): {"ollama": _IMAGES},
+}
+_ENFORCED = ("/response_format/json_schema/strict", "/text/format/strict")  # Anthropic enforces every schema
+_IN_THE_URL = frozenset({"/model", "/stream"})  # Gemini's
+
+
+# Which kind of thing it is: of another kind, all that is beside it may count.
+KINDS = ("/type", "/role", "/thought")
+
+
+def is_repeated(path: Path, source: str) -> bool:
+    return path[-1] in _REPEATED.get(source, ())
+
+
+def says_nothing(body: Any, path: Path, source: str, target: str) -> bool:
+    """Say whether the member at `path` asks for nothing that the target would not do without it."""
+    value = body
+    for step in path:
+        value = value[step]
+    where = re.sub(r"/\d+(?=/|$)", "/#", "".join(f"/{step}" for step in path))
+    return (
+        value is None
+        or where.endswith("/type")  # the format allows one type there, and reads it without: what is in it counts
+        or (target == "gemini" and where in _IN_THE_URL)
+        or any(value == nothing for nothing in _DEFAULTS[source].get(where, ()))
+        or (target == "anthropic_messages" and where in _ENFORCED and value is True)
+        or value in _ANYWAY.get((source, where), {}).get(target, ())
+        or _is_implied(body, path, where, value)
+        or _is_about_no_tool(body, path, target)
+    )
+
+
+def _is_implied(body: Any, path: Path, where: str, value: Any) -> bool:
+    """Say whether a neighbour says the same."""
+    holder = body
+    for step in path[:-1]:
+        holder = holder[step]
+    if where == "/generationConfig/responseMimeType":
+        return value == "application/json" and "responseJsonSchema" in holder
+    if where == "/messages/#/reasoning_content":
+        return value == "".join(detail.get("text", "") for detail in holder.get("reasoning_details", ()))
+    if where == "/reasoning/summary":  # no thoughts, nothing to show
+        return holder.get("effort") == "none"
+    # Whoever fetches an image sees what it is.
+    return where.endswith("/fileData/mimeType") and value in _IMAGES
+
+
+def _is_about_no_tool(body: Any, path: Path, target: str) -> bool:
+    """Say whether the member is about calls where there can be none, or of a tool that must not be called."""
+    if path[0] != "tools" or target not in ("anthropic_messages", "ollama"):
+        return False
+    choice = body.get("tool_choice") or body.get("toolConfig", {}).get("functionCallingConfig", {}).get("mode")
+    if choice in ("none", "NONE", {"type": "none"}):
+        return target == "ollama"
+    if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
+        return False
+    allowed = {tool["function"]["name"] for tool in choice["allowed_tools"]["tools"]}
+    tool = body["tools"][path[1]]
+    return tool.get(tool.get("type"), {}).get("name") not in allowed

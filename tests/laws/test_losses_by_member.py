@@ -1,0 +1,108 @@
+"""R4 on the way there, member by member: what the target is not told, a loss names, and it names nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from lawbook import every_pair, law
+from members import Path, changed_at, leaves, pointer_of, resolve, without
+from no_ops import KINDS, is_repeated, says_nothing
+from normal import changed, request_atoms, within
+from rich_requests import rich_requests
+from trips import Trip, carry, read_request
+from values import dumps
+
+from trio_gateway.dialects.conversation import Loss
+from trio_gateway.errors import InvalidRequest
+
+
+class Finding(NamedTuple):
+    """A breach of the law: what kind, at which pointer, and the losses that are about it."""
+
+    kind: str
+    at: str
+    why: object
+
+
+def findings(source: str, target: str, body: bytes) -> list[Finding] | None:
+    """Return where the losses are not the truth, None for a request that is refused."""
+    there = _go(body, source, target)
+    if there is None:
+        return None
+    said = json.loads(body)
+    found: list[Finding] = []
+    named: dict[str, list[Loss]] = {}
+    for loss in there.losses:
+        if resolve(said, loss.pointer) is None:
+            found.append(Finding("points nowhere", loss.pointer, loss.reason))
+        named.setdefault(loss.pointer, []).append(loss)
+    carried = {pointer_of(leaf): _is_carried(said, leaf, there, source, target) for leaf in leaves(said)}
+    dropped = {pointer for pointer in named if _is_dropped(said, pointer, carried, there, source, target)}
+    for leaf in leaves(said):
+        at = pointer_of(leaf)
+        if carried[at] is not False or says_nothing(said, leaf, source, target):
+            continue
+        if any(within(pointer, at) for pointer in named) or any(within(at, pointer) for pointer in dropped):
+            continue
+        if at.endswith(KINDS) and not _holds_anything(pointer_of(leaf[:-1]), carried):
+            continue
+        about = [loss for pointer in named if within(at, pointer) for loss in named[pointer]]
+        found.append(Finding("too wide" if about else "silent", at, about))
+    return found
+
+
+def _go(body: bytes, source: str, target: str) -> Trip | None:
+    try:
+        return carry(body, source, target)
+    except InvalidRequest:
+        return None
+
+
+def _is_carried(said: Any, leaf: Path, there: Trip, source: str, target: str) -> bool | None:
+    """Say whether the target's body depends on a member; None where no request goes without it, or with another."""
+    other = _go(dumps(without(said, leaf)), source, target)
+    if other is not None and not is_repeated(leaf, source):
+        return bool(json.loads(other.body) != json.loads(there.body))
+    other = _go(dumps(changed_at(said, leaf)), source, target)
+    if other is None:
+        return None
+    return other.losses != there.losses or json.loads(other.body) != json.loads(there.body)
+
+
+def _holds_anything(pointer: str, carried: dict[str, bool | None]) -> bool:
+    """Say whether anything of a node is carried; its kind alone is nothing."""
+    return any(is_carried for at, is_carried in carried.items() if within(at, pointer) and not at.endswith(KINDS))
+
+
+def _is_dropped(
+    said: Any, pointer: str, carried: dict[str, bool | None], there: Trip, source: str, target: str
+) -> bool:
+    """Say whether a loss names something that is left out whole: without it the target is told the same.
+
+    A message of which nothing is left may leave an empty one behind.
+    """
+    if any(within(at, pointer) for at in carried) and not _holds_anything(pointer, carried):
+        return True
+    path = resolve(said, pointer)
+    other = _go(dumps(without(said, path)), source, target) if path else None
+    if other is None:
+        return False
+    if any(resolve(without(said, path or ()), loss.pointer) is None for loss in other.losses):
+        return False
+    stream = there.conversation.stream
+    before, after = (request_atoms(read_request(target, trip.body, stream=stream)) for trip in (there, other))
+    return changed(before, after) == ([], [])
+
+
+@every_pair
+@law
+@given(st.data())
+def test_r04_losses_name_each_member_that_is_left_out_and_no_other(
+    source: str, target: str, data: st.DataObject
+) -> None:
+    found = findings(source, target, data.draw(rich_requests(source)))
+    assume(found is not None)
+    assert not found
