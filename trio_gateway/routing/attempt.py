@@ -153,11 +153,13 @@ async def attempt(
         answer = OpenAnswer(channel, target, carriage, deadlines, response)
         await answer.read()
         return answer
+    except Overdue as late:
+        if answer is not None:
+            await answer.aclose()  # noqa: ASYNC120 (cancelled here, the cancellation is what counts)
+        raise deadlines.error(begun=False) from late
     except BaseException as error:
         if answer is not None:
             await answer.aclose()
-        if isinstance(error, Overdue):
-            raise deadlines.error(begun=False) from error
         if isinstance(error, UpstreamError):
             channel.redacted(error)
         raise

@@ -227,7 +227,7 @@ class SharedAnswer(OpenAnswer):
 
     async def _wait_for_news(self) -> None:
         flight = self._flight
-        with trio.CancelScope(deadline=self.deadlines.total_s):
+        with trio.CancelScope(deadline=self.deadlines.total_s):  # noqa: ASYNC912 (called where there is no news)
             while self.caught_up and not flight.over:
                 await flight.news.park()
             return
