@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from trio_gateway.config import FetchConfig
 from trio_gateway.dialects.remote import Remote
@@ -117,12 +118,75 @@ async def test_an_endless_chain_of_redirects_is_cut() -> None:
 
 async def test_what_is_too_large_is_refused_each_and_together() -> None:
     async with open_site({"/a": answer(PNG + b" " * 1000), "/b": answer(PNG)}) as site:
-        with pytest.raises(InvalidRequest, match="100 bytes"):
+        with pytest.raises(InvalidRequest, match="max_bytes = 100"):
             await fetcher(max_bytes=100).fetch_all([image(site, "/a")])
-        with pytest.raises(InvalidRequest, match="larger than"):
+        with pytest.raises(InvalidRequest, match="total_bytes = 1030"):
             await fetcher(total_bytes=1030).fetch_all([image(site, "/a"), image(site, "/b")])
         with pytest.raises(InvalidRequest, match="more than 1 URLs"):
             await fetcher(urls_max=1).fetch_all([image(site, "/a"), image(site, "/b")])
+
+
+class Names:
+    """A lookup that never answers, except for names that fail once all the others wait."""
+
+    def __init__(self, failing: str = "") -> None:
+        self.failing = failing
+        self.waiting: list[str] = []
+        self.left: list[str] = []
+
+    async def lookup(self, host: str, _port: int) -> list[str]:
+        if host == self.failing:
+            await trio.testing.wait_all_tasks_blocked()
+            raise OSError("unknown name")
+        self.waiting.append(host)
+        try:
+            await trio.sleep_forever()
+        finally:
+            self.left.append(host)
+        return []
+
+    def fetcher(self, **config: Any) -> Fetcher:
+        return Fetcher(FetchConfig(enabled=True, **config), self.lookup)
+
+
+def pictures(count: int) -> list[Remote]:
+    return [Remote(f"http://site{number}.test/x", f"/at/{number}", "image") for number in range(count)]
+
+
+async def test_several_are_fetched_at_a_time_and_no_more_than_eight() -> None:
+    names = Names()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(names.fetcher().fetch_all, pictures(11))
+        await trio.testing.wait_all_tasks_blocked()
+        assert names.waiting == [f"site{number}.test" for number in range(8)]
+        nursery.cancel_scope.cancel(reason="the client left")
+    assert sorted(names.left) == sorted(names.waiting)
+
+
+async def test_all_of_many_are_there_in_the_order_they_were_wanted_in() -> None:
+    paths = [f"/{number}" for number in range(12)]
+    async with open_site({path: answer(PNG + path.encode()) for path in paths}) as site:
+        wanted = [image(site, path) for path in paths]
+        fetched = await fetcher().fetch_all(wanted)
+        assert list(fetched) == [remote.url for remote in wanted]
+        assert [b64decode(media.value) for media in fetched.values()] == [PNG + path.encode() for path in paths]
+
+
+async def test_the_first_that_cannot_be_had_ends_the_others() -> None:
+    names = Names(failing="site2.test")
+    with pytest.raises(InvalidRequest, match=r"site2\.test cannot be looked up") as caught:
+        await names.fetcher().fetch_all(pictures(11))
+    assert caught.value.pointer == "/at/2"
+    assert len(names.waiting) == 7
+    assert sorted(names.left) == sorted(names.waiting), "nothing goes on behind the error"
+
+
+async def test_the_first_that_is_missing_when_time_is_up_is_named(autojump_clock: trio.testing.MockClock) -> None:
+    names = Names()
+    with pytest.raises(InvalidRequest, match="total_s = 20 s") as caught:
+        await names.fetcher().fetch_all(pictures(3))
+    assert caught.value.pointer == "/at/0"
+    assert len(names.left) == 3
 
 
 async def test_what_takes_too_long_is_given_up_and_closed() -> None:
