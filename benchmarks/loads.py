@@ -11,6 +11,7 @@ import select
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -89,7 +90,11 @@ def _wrk(port: int, ask: Ask, concurrency: int, duration_s: float, threads: int)
         script.flush()
         command = ["wrk", f"-t{threads}", f"-c{concurrency}", f"-d{seconds}", "--timeout", "30", "-s", script.name]
         url = f"http://127.0.0.1:{port}{ask.path}"
-        printed = subprocess.run([*command, url], check=True, capture_output=True, text=True).stdout
+        return read_wrk(subprocess.run([*command, url], check=True, capture_output=True, text=True).stdout)
+
+
+def read_wrk(printed: str) -> Load:
+    """Return what the script above has wrk print, in microseconds, among its own figures."""
     found = re.search(r"RESULT (.*)", printed)
     assert found is not None, printed
     figures = json.loads(found[1])
@@ -151,30 +156,47 @@ def connect(port: int, source: str | None = None) -> socket.socket:
     return client
 
 
-def drive(port: int, ask: Ask, concurrency: int, duration_s: float) -> Load:
-    """Our own closed loop, in this process."""
+def drive(port: int, ask: Ask, concurrency: int, duration_s: float, *, requests: int = sys.maxsize) -> Load:
+    """Our own closed loop, in this process: for `duration_s`, or until there were so many answers or failures.
+
+    A connection that ends before an answer is whole is a failure, and another takes its place.
+    """
     request = ask.bytes()
-    clients = {(client := _Client(port)).socket.fileno(): client for _ in range(concurrency)}
     poll = select.epoll()
+    clients: dict[int, _Client] = {}
+    times_s: list[float] = []
+    failed = lost = 0
+
+    def open_another() -> None:
+        client = _Client(port)
+        clients[client.socket.fileno()] = client
+        poll.register(client.socket.fileno(), select.EPOLLIN)
+        client.ask(request)
+
     begun_s = time.perf_counter()
     ends_s = begun_s + duration_s
-    times_s: list[float] = []
-    failed = 0
-    for descriptor, client in clients.items():
-        poll.register(descriptor, select.EPOLLIN)
-        client.ask(request)
-    while (now_s := time.perf_counter()) < ends_s:
-        for descriptor, _ in poll.poll(ends_s - now_s):
-            client = clients[descriptor]
-            if client.take(client.socket.recv(262_144)):
-                times_s.append(time.perf_counter() - client.begun_s)
-                failed += not client.ok
-                client.ask(request)
-    elapsed_s = time.perf_counter() - begun_s
-    poll.close()
-    for client in clients.values():
-        client.socket.close()
-    return Load(len(times_s), failed, elapsed_s, percentiles_ms(times_s))
+    try:
+        for _ in range(concurrency):
+            open_another()
+        while len(times_s) + lost < requests and (now_s := time.perf_counter()) < ends_s:
+            for descriptor, _ in poll.poll(ends_s - now_s):
+                client = clients[descriptor]
+                try:
+                    if client.take(client.socket.recv(262_144)):
+                        times_s.append(time.perf_counter() - client.begun_s)
+                        failed += not client.ok
+                        client.ask(request)
+                except ConnectionError:
+                    lost += 1
+                    del clients[descriptor]
+                    client.socket.close()  # which takes it out of the poll as well
+                    open_another()
+    finally:
+        elapsed_s = time.perf_counter() - begun_s
+        poll.close()
+        for client in clients.values():
+            client.socket.close()
+    return Load(len(times_s), failed + lost, elapsed_s, percentiles_ms(times_s))
 
 
 class Turns(msgspec.Struct):
