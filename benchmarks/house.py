@@ -87,12 +87,14 @@ class House:
     def start_gateway(self, *, log: str = "off", workers: int = 1) -> Server:
         """Start one that the caller stops, and do not wait for it."""
         port = free_port()
-        config = self.directory / f"gateway-{port}.toml"
-        text = CONFIG.format(
-            log=log, token=TOKEN, apart=self.apart.port, together=self.together.port, connections=UPSTREAM_CONNECTIONS
-        )
-        config.write_text(text)
-        options = ["--config", str(config), "--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
+        options = [
+            "--config",
+            str(gateway_config(self, port, log)),
+            "--bind",
+            f"127.0.0.1:{port}",
+            "--workers",
+            str(workers),
+        ]
         return Server(
             [PYTHON, "-m", "trio_gateway", "serve", *options],
             port,
@@ -116,3 +118,13 @@ class House:
         server = self.adopt(Server(command, port, log=self.directory / f"{name}.log", cores=self.others))
         server.wait_ready()
         return server
+
+
+def gateway_config(house: House, port: int, log: str = "off") -> Path:
+    """Write the configuration of a gateway in front of the house's simulators; return its path."""
+    config = house.directory / f"gateway-{port}.toml"
+    text = CONFIG.format(
+        log=log, token=TOKEN, apart=house.apart.port, together=house.together.port, connections=UPSTREAM_CONNECTIONS
+    )
+    config.write_text(text)
+    return config

@@ -39,13 +39,16 @@ class SlowStreams(msgspec.Struct):
 def slow_streams(house: House, gateway: Server, wanted: int, hold_s: float) -> SlowStreams:
     """Open the streams, hold them, and ask plain requests beside them; then let go, and look at what is left."""
     # A stream is two descriptors in the gateway, and one here.
-    possible = (raise_descriptors() - SPARE_DESCRIPTORS) // 2
-    streams = min(wanted, possible)
-    note = "" if streams == wanted else f"{streams} streams, and not {wanted}: the limit of open files says so"
+    limit = raise_descriptors()
+    streams = min(wanted, (limit - SPARE_DESCRIPTORS) // 2)
+    note = ""
+    if streams < wanted:
+        needed = 2 * wanted + SPARE_DESCRIPTORS
+        note = f"{streams} streams, and not {wanted}: the hard limit of open files is {limit}, and {needed} are needed"
     plain = [(gateway.port, Ask(SAME))]
     alone = in_turns(plain, hold_s / 4)[0].whole_ms
     before = gateway.memory_bytes()
-    crowd = _Crowd(gateway.port)
+    crowd = Crowd(gateway.port)
     try:
         crowd.open(streams)
         opened = gateway.memory_bytes()
@@ -76,7 +79,9 @@ def _settle(gateway: Server) -> None:
         used_s = gateway.cpu_s()
 
 
-class _Crowd:
+class Crowd:
+    """Clients of slow streams. `open` them, `listen` for as long as they are to last, and `close` them."""
+
     def __init__(self, port: int) -> None:
         self._port = port
         self._poll = select.epoll()
