@@ -41,7 +41,7 @@ def _openai_chat(body: bytes) -> Envelope:
 
 def _openai_responses(body: bytes) -> Envelope:
     request = read_request(openai_responses.request_decoder, body)
-    return Envelope(request.model or "", bool(request.stream))
+    return Envelope(request.model, bool(request.stream))
 
 
 _messages_decoder = msgspec.json.Decoder(anthropic_messages.MessagesRequest)
