@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from trio_gateway.gateway import Gateway
 from trio_gateway.ledger.record import Record
 from trio_gateway.patience import Waiting
 from trio_gateway.replies import JSON, Headers, Receive, Send, error_headers, id_headers, loss_header, reply
+from trio_gateway.routing import prompts
 from trio_gateway.routing.ask import Ask
 from trio_gateway.routing.attempt import OpenAnswer
 from trio_gateway.routing.routes import Plan
@@ -108,7 +109,12 @@ class Exchange:
             ask.deadline_s = record.started_s + client_timeout_s(self._headers)
         if carriage.stream and carriage.stream_media_type.startswith(b"text/event-stream"):
             return await self._open_patiently(plan, ask)
-        return await gateway.router.open(plan, ask)
+        return await self._ask_router(plan, ask)
+
+    def _ask_router(self, plan: Plan, ask: Ask) -> Awaitable[OpenAnswer]:
+        if self._endpoint.dialect == prompts.DIALECT:
+            return prompts.open_prompts(self._gateway.router, plan, ask)
+        return self._gateway.router.open(plan, ask)
 
     async def _open_patiently(self, plan: Plan, ask: Ask) -> OpenAnswer:
         """Open the answer; meanwhile the client is sent a comment now and then, where it takes long."""
@@ -117,7 +123,7 @@ class Exchange:
         patience.enter(waiting)
         answer: OpenAnswer | None = None
         try:
-            answer = await self._gateway.router.open(plan, ask)
+            answer = await self._ask_router(plan, ask)
             if waiting.begun:
                 await waiting.stop()
             return answer

@@ -374,8 +374,8 @@ async def test_what_a_prompt_has_and_a_conversation_has_not_is_a_loss(house: Hou
         assert legacy.headers["x-gateway-loss"] == "echo, best_of"
 
 
-@pytest.mark.parametrize("given", [["a", "b"], [1, 2], [[1]], [], None])
-async def test_a_completion_of_several_prompts_or_of_tokens_is_refused(house: Houses, given: Any) -> None:
+@pytest.mark.parametrize("given", [["a"] * 65, ["a", 1], [1, 2], [[1]], [], None])
+async def test_a_completion_of_too_many_prompts_or_of_tokens_is_refused(house: Houses, given: Any) -> None:
     async with house() as running:
         reply = await running.post("/v1/completions", {"model": "gpt-test", "prompt": given})
         assert (reply.status, reply.json()["error"]["param"]) == (400, "prompt")

@@ -79,7 +79,7 @@ _decode_logprobs = msgspec.json.Decoder(_Logprobs | None).decode
 
 
 def decode_request(body: bytes, /) -> Conversation:
-    """Raises InvalidRequest, also for several prompts at once and for prompts in tokens."""
+    """Raises InvalidRequest, also for prompts in tokens; and for several, which are to be split before."""
     request = read_request(_request, body)
     try:
         members: dict[str, Raw] = _decode_members(body)
@@ -114,8 +114,9 @@ def _prompt(prompt: str | list[str | int | list[int]] | None) -> str:
         return prompt
     if prompt is None or not prompt:
         raise InvalidRequest("The prompt is missing.", code="missing_value", pointer="/prompt")
-    wants = "one prompt a request" if isinstance(prompt[0], str) else "the prompt as text, not as tokens"
-    raise InvalidRequest(f"This gateway takes {wants}.", code="unsupported_value", pointer="/prompt")
+    raise InvalidRequest(
+        "This gateway takes the prompt as text, not as tokens.", code="unsupported_value", pointer="/prompt"
+    )
 
 
 def encode_answer(answer: Answer, context: AnswerContext, /) -> tuple[bytes, Losses]:
