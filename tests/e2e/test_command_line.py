@@ -122,7 +122,7 @@ def test_check_of_a_valid_file_says_what_is_in_it_and_no_secret(simulated: Simul
     config = write_config(tmp_path / "gateway.toml", simulated)
     status, out, err = run(*MODULE, "check", "--config", str(config))
     assert (status, err) == (0, "")
-    assert out == f"{config}: valid; 4 channels: openai, anthropic, ollama, hasty"
+    assert out == f"{config}: valid; 5 channels: openai, anthropic, ollama, gemini, hasty"
 
 
 def test_the_version_and_the_help_are_on_stdout() -> None:
