@@ -13,9 +13,11 @@ from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Answer
 from trio_gateway.dialects.events import AnswerEvent, fold
 
+FOREIGN = ("openai_responses", "anthropic_messages", "gemini", "ollama")  # to a client of Chat
 MODEL = "a-model"
 PNG = "iVBORw0KGgoAAAANSUhEUg=="
 PNG_URL = f"data:image/png;base64,{PNG}"
+DONE = b"data: [DONE]\n\n"
 USER = {"role": "user", "content": "hi"}
 
 
@@ -98,7 +100,7 @@ def call_delta(
 
 
 def chat_calls(*fragments: list[dict[str, Any]], finish: str = "tool_calls") -> list[bytes]:
-    return [*(chunk({"tool_calls": fragment}) for fragment in fragments), chunk(finish=finish), b"data: [DONE]\n\n"]
+    return [*(chunk({"tool_calls": fragment}) for fragment in fragments), chunk(finish=finish), DONE]
 
 
 def anthropic_stream(
