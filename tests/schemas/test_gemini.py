@@ -78,6 +78,20 @@ def test_requests_to_count_tokens() -> None:
     assert gemini.count_response_decoder.decode(body).total_tokens == 3
 
 
+def test_embeddings_of_one_and_of_several() -> None:
+    one = {"content": {"parts": [{"text": "a"}]}, "model": "models/e", "outputDimensionality": 3}
+    assert json.loads(gemini.encode(gemini.embed_request_decoder.decode(json.dumps(one).encode()))) == one
+    several = {"requests": [one, one]}
+    assert json.loads(gemini.encode(gemini.batch_embed_request_decoder.decode(json.dumps(several).encode()))) == several
+    body = {"embeddings": [{"values": [1, 0.5]}], "usageMetadata": {"promptTokenCount": 2}}
+    answer = gemini.embed_response_decoder.decode(json.dumps(body).encode())
+    assert json.loads(gemini.encode(answer)) == body
+    assert types.EmbedContentResponse.model_validate(body).embeddings[0].values == [1, 0.5]
+    assert gemini.embed_response_decoder.decode(b'{"embedding":{"values":[]}}').embedding == gemini.ContentEmbedding(
+        msgspec.Raw(b"[]")
+    )
+
+
 def test_lists_of_models() -> None:
     body = {"models": [{"name": "models/x", "inputTokenLimit": 10, "supportedGenerationMethods": ["generateContent"]}]}
     models = gemini.model_list_decoder.decode(json.dumps(body).encode())
