@@ -156,14 +156,23 @@ def test_the_other_token_variable_stands_in_for_an_absent_one() -> None:
 
 
 def test_channels_come_from_the_environment_where_there_is_no_file() -> None:
-    config = environment_config({"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY}, ["llama3"])
+    keys = {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY, "GEMINI_API_KEY": KEY}
+    config = environment_config(keys, ["llama3"])
     assert [(name, channel.provider) for name, channel in config.channels.items()] == [
         ("openai", "openai"),
         ("anthropic", "anthropic"),
+        ("gemini", "gemini"),
         ("ollama", "ollama"),
     ]
     assert config.channels["ollama"].models == ["llama3", "*"]
     assert environment_config({}, None).channels == {}
+
+
+def test_googles_key_goes_by_two_names_and_the_first_wins() -> None:
+    both = {"GOOGLE_API_KEY": KEY, "GEMINI_API_KEY": "other", "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9"}
+    channel = environment_config(both, None).channels["gemini"]
+    assert [key.reveal() for key in channel.keys] == [KEY]
+    assert channel.base_url == "http://127.0.0.1:9"
 
 
 def test_what_is_not_toml_or_not_there_is_one_problem(tmp_path: Path) -> None:

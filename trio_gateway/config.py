@@ -165,6 +165,13 @@ def environment_config(
         channels["anthropic"] = {"provider": "anthropic", "api_key": "env:ANTHROPIC_API_KEY", "models": ["claude-*"]}
         if base_url := environ.get("ANTHROPIC_BASE_URL"):
             channels["anthropic"]["base_url"] = base_url
+    # Google's own client looks for its key under these names, in this order.
+    gemini = next((name for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY") if environ.get(name)), None)
+    if gemini is not None:
+        models = ["gemini-*", "gemma-*"]
+        channels["gemini"] = {"provider": "gemini", "api_key": f"env:{gemini}", "models": models}
+        if base_url := environ.get("GOOGLE_GEMINI_BASE_URL"):
+            channels["gemini"]["base_url"] = base_url
     if ollama_models is not None:
         # Last in the order: its names are exact, and a model pulled later is still served.
         channels["ollama"] = {"provider": "ollama", "models": [*sorted(ollama_models), "*"]}

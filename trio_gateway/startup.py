@@ -45,7 +45,7 @@ def require_channels(config: Config, path: str | None) -> None:
     if path is not None:
         raise ConfigError([f"{path}: channels: is empty; add a [channels.NAME] table"])
     problem = (
-        "There is no channel: set OPENAI_API_KEY or ANTHROPIC_API_KEY, start Ollama on 127.0.0.1:11434 "
+        "There is no channel: set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY, start Ollama on 127.0.0.1:11434 "
         f"(or where {OLLAMA_VARIABLE} says), or name a file with --config"
     )
     raise ConfigError([problem])

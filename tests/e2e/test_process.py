@@ -88,12 +88,14 @@ def refused(url: str) -> bool:
 
 
 def keys(simulated: Simulated) -> dict[str, str]:
-    """The environment of somebody who has a key for two providers, and an Ollama."""
+    """The environment of somebody who has a key for three providers, and an Ollama."""
     return {
         "OPENAI_API_KEY": KEY,
         "OPENAI_BASE_URL": f"{simulated.origin}/v1",
         "ANTHROPIC_API_KEY": KEY,
         "ANTHROPIC_BASE_URL": simulated.origin,
+        "GEMINI_API_KEY": KEY,
+        "GOOGLE_GEMINI_BASE_URL": simulated.origin,
         "OLLAMA_HOST": simulated.origin.removeprefix("http://"),
     }
 

@@ -7,7 +7,7 @@ import argparse
 from trio_gateway._version import __version__
 
 EXAMPLES = """examples:
-  trio-gateway serve                                  channels from OPENAI_API_KEY, ANTHROPIC_API_KEY, a local Ollama
+  trio-gateway serve                                  a channel for each provider whose key is in the environment
   trio-gateway serve --config gateway.toml --workers 2
   trio-gateway check --config gateway.toml            every problem on a line of its own; exit status 0 or 2
   trio-gateway demo                                   simulated providers, the gateway in front, and a first talk
