@@ -1,4 +1,4 @@
-"""R0, R3, R6, R7, R15, R16 and R18: what holds of every request that a dialect takes."""
+"""R0, R3, R6, R7, R15 and R16: what holds of every request that a dialect takes."""
 
 from __future__ import annotations
 
@@ -271,75 +271,3 @@ def test_r16_translation_is_a_function(source: str, target: str, data: st.DataOb
         except InvalidRequest as error:
             outcomes.append((error.message, error.pointer))
     assert outcomes[0] == outcomes[1]
-
-
-_LESS: dict[str, Any] = {
-    "sampling": "none",
-    "structured_output": False,
-    "images": False,
-    "files": False,
-    "audio": False,
-    "tools": False,
-    "stop_sequences": False,
-    "efforts": frozenset(),
-    "thinking": frozenset(),
-}
-_THINKING = frozenset({
-    "reasoning_effort", "reasoning", "thinking", "output_config", "thinkingConfig", "think", "include",
-    "max_tokens", "temperature", "top_p", "top_k", "tool_choice",
-})  # fmt: skip
-_OWN = frozenset({"include"})
-_CONTENT = frozenset({"messages", "input", "contents"})
-
-# The members of a body that may change with a capability. Thinking takes room, and excludes sampling and forced calls.
-_AFFECTED: dict[str, frozenset[str]] = {
-    "sampling": frozenset({"temperature", "top_p", "top_k", "topP", "topK", "min_p"}),
-    "structured_output": frozenset({
-        "response_format", "text", "output_config", "responseMimeType", "responseJsonSchema", "format",
-    }),
-    "tools": frozenset({"tools", "tool_choice", "toolConfig", "parallel_tool_calls"}),
-    "stop_sequences": frozenset({"stop", "stop_sequences", "stopSequences"}),
-    "efforts": _THINKING,
-    "thinking": _THINKING,
-    "images": _CONTENT,
-    "files": _CONTENT,
-    "audio": _CONTENT,
-}  # fmt: skip
-
-
-@every_pair
-@law
-@given(st.data())
-def test_r18_less_capability_only_adds_losses(source: str, target: str, data: st.DataObject) -> None:
-    body = data.draw(rich_requests(source))
-    lacking = data.draw(st.sampled_from(sorted(_LESS)))
-    less = msgspec.structs.replace(ANY, **{lacking: _LESS[lacking]})
-    try:
-        full = carry(body, source, target)
-        reduced = carry(body, source, target, less)
-    except InvalidRequest:
-        assume(False)
-        return
-    # That encrypted reasoning comes along is the gateway's own wish.
-    if _without(json.loads(full.body), _OWN) != _without(json.loads(reduced.body), _OWN):
-        assert reduced.losses
-    affected = _AFFECTED[lacking]
-    if affected is _CONTENT and _turns(json.loads(full.body)) != _turns(json.loads(reduced.body)):
-        # A turn of which nothing was left is gone: what then stands last decides whether there may be thinking.
-        affected |= _THINKING
-    assert _without(json.loads(full.body), affected) == _without(json.loads(reduced.body), affected)
-
-
-def _turns(body: dict[str, Any]) -> int:
-    return len(body.get("messages") or body.get("contents") or body.get("input") or [])
-
-
-def _without(body: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    """Return the body without what may differ, in its options and configuration too."""
-    found = {name: value for name, value in body.items() if name not in names}
-    for inner in ("options", "generationConfig"):
-        if inner in found:
-            found[inner] = {name: value for name, value in found[inner].items() if name not in names}
-            if not found[inner]:
-                del found[inner]
-    return found
