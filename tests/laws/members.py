@@ -87,3 +87,35 @@ def resolve(body: Any, pointer: str) -> Path | None:
 
 def pointer_of(path: Path) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+# What a dialect's provider takes as the id of a call.
+ID_PATTERNS = {
+    "openai_chat": r".{1,40}",
+    "openai_responses": r".{1,64}",
+    "anthropic_messages": r"[a-zA-Z0-9_-]+",
+    "gemini": r"(?s).+",
+    "ollama": r"(?s).+",
+}
+
+
+def wire_ids(value: Any) -> list[str]:
+    """Return the ids of calls and results in a body, in order."""
+    found: list[str] = []
+    if isinstance(value, dict):
+        found += [
+            value[name] for name in ("call_id", "tool_call_id", "tool_use_id") if isinstance(value.get(name), str)
+        ]
+        is_call = (
+            value.get("type") in ("function", "tool_use")
+            or "args" in value
+            or "response" in value
+            or "function" in value
+        )
+        if isinstance(value.get("id"), str) and is_call:
+            found.append(value["id"])
+        value = [member for name, member in value.items() if name not in OPAQUE]
+    if isinstance(value, list):
+        for item in value:
+            found += wire_ids(item)
+    return found

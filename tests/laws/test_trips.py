@@ -10,8 +10,9 @@ import msgspec
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from lawbook import every_dialect, every_pair, law
+from members import ID_PATTERNS, wire_ids
 from normal import changed, request_atoms, value_of
-from rich_requests import OPAQUE, rich_requests
+from rich_requests import rich_requests
 from shared_requests import WRITE, bare, sketches
 from trips import ANY, carry, module, read_request
 from values import bad_arguments, dumps, good_arguments, json_objects
@@ -105,13 +106,6 @@ def _there_and_back(body: bytes, source: str, target: str, *, stream: bool = Fal
     return carry(there.body, target, source, stream=stream).body, stream
 
 
-_ID_PATTERNS = {
-    "openai_chat": r".{1,40}",
-    "openai_responses": r".{1,64}",
-    "anthropic_messages": r"[a-zA-Z0-9_-]+",
-    "gemini": r"(?s).+",
-    "ollama": r"(?s).+",
-}
 wild_ids = st.text(st.sampled_from("ab:./|_-é"), min_size=1, max_size=5) | st.text("a", min_size=60, max_size=70)
 
 
@@ -127,36 +121,14 @@ def test_r06_ids_map_one_to_one_and_results_follow_their_calls(source: str, targ
     body = dumps(WRITE[source](sketch))
     there = carry(body, source, target)
     assert carry(body, source, target).body == there.body
-    wire_ids = _wire_ids(json.loads(there.body))
-    assert len(set(wire_ids)) == len(ids)
-    assert all(re.fullmatch(_ID_PATTERNS[target], id_) for id_ in wire_ids)
+    written = wire_ids(json.loads(there.body))
+    assert len(set(written)) == len(ids)
+    assert all(re.fullmatch(ID_PATTERNS[target], id_) for id_ in written)
     parts = [part for turn in read_request(target, there.body).turns for part in turn.parts]
     said = {part.id: value_of(part.arguments) for part in parts if isinstance(part, ToolCall)}
     answered = [part.call_id for part in parts if isinstance(part, ToolResult)]
     assert answered == list(said)
     assert [dict(value[1])["n"] for value in said.values()] == list(range(len(ids)))
-
-
-def _wire_ids(value: Any) -> list[str]:
-    """Return the ids of calls and results in a body, in order."""
-    found: list[str] = []
-    if isinstance(value, dict):
-        found += [
-            value[name] for name in ("call_id", "tool_call_id", "tool_use_id") if isinstance(value.get(name), str)
-        ]
-        is_call = (
-            value.get("type") in ("function", "tool_use")
-            or "args" in value
-            or "response" in value
-            or "function" in value
-        )
-        if isinstance(value.get("id"), str) and is_call:
-            found.append(value["id"])
-        value = [member for name, member in value.items() if name not in OPAQUE]
-    if isinstance(value, list):
-        for item in value:
-            found += _wire_ids(item)
-    return found
 
 
 @every_pair
