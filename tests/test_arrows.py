@@ -40,6 +40,7 @@ RANKS = {
     "route_checks": 1,
     "server_config": 0,
     "request_ids": 0,
+    "collector": 0,
     "secrets": 0,
     "errors": 0,
     "_version": 0,
@@ -67,6 +68,10 @@ def imports_of(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return found
+
+
+def test_every_room_has_its_rank_and_no_rank_is_left_over() -> None:
+    assert {room_of(path) for path in modules()} == {*RANKS, "trio_gateway"}
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
