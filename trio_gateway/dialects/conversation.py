@@ -32,8 +32,6 @@ class Loss(msgspec.Struct, frozen=True):
 
 Losses: TypeAlias = list[Loss]
 
-DialectName: TypeAlias = Literal["openai_chat", "openai_responses", "anthropic_messages", "gemini", "ollama"]
-
 # ------------------------------------------------------------------------------------------------ parts
 
 

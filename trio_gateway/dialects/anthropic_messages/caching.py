@@ -17,7 +17,6 @@ _encode = msgspec.json.Encoder().encode
 _FIVE_MINUTES = msgspec.Raw(_encode(CacheControl(ttl="5m")))
 _ONE_HOUR = msgspec.Raw(_encode(CacheControl(ttl="1h")))
 _DEFAULT = msgspec.Raw(_encode(CacheControl()))
-_SHORT = ("5m", None)
 
 
 class CacheMarks:

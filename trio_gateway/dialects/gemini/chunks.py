@@ -35,7 +35,6 @@ from trio_gateway.dialects.wire import BAD_BODY
 from trio_gateway.errors import UpstreamError
 
 # Members that have no word here. Each is a loss once, however many chunks repeat it.
-_OF_THE_ANSWER = ("model_status",)
 _OF_A_CANDIDATE = (
     "safety_ratings", "citation_metadata", "grounding_metadata", "grounding_attributions", "url_context_metadata",
     "avg_logprobs", "token_count", "continuation_token",

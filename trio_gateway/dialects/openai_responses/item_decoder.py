@@ -78,7 +78,6 @@ _REASONING = frozenset({"type", "id", "summary", "content", "encrypted_content"}
 _SAID = frozenset({"type", "text"})
 _CALL = frozenset({"type", "id", "call_id", "name", "arguments", "input"})
 _RESULT = frozenset({"type", "call_id", "output", "name"})
-_BREAKPOINT = frozenset({"mode", "ttl"})
 
 _TEXT = frozenset({"type", "text", "prompt_cache_breakpoint"})
 _ANNOTATED = _TEXT | {"annotations"}
