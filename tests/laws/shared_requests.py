@@ -26,9 +26,9 @@ def bare(turns: list[Any], max_tokens: int = 99) -> Sketch:
 
 
 @st.composite
-def sketches(draw: st.DrawFn, source: str, target: str) -> Sketch:
-    """Draw a request in the fragment that `source` and `target` share."""
-    sides = {source, target}
+def sketches(draw: st.DrawFn, *dialects: str) -> Sketch:
+    """Draw a request in the fragment that the dialects share."""
+    sides = set(dialects)
     tools = draw(
         st.lists(
             _tools(strict=not sides & {"gemini", "ollama", "openai_responses"}),
