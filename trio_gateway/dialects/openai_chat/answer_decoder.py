@@ -38,9 +38,10 @@ from trio_gateway.dialects.events import (
 )
 from trio_gateway.dialects.framing import SseDecoder
 from trio_gateway.dialects.openai_chat.answer import checked_logprobs, read_content_part
+from trio_gateway.dialects.openai_chat.audio import AudioGatherer
 from trio_gateway.dialects.openai_chat.call_tracker import LEGACY_INDEX, CallTracker
 from trio_gateway.dialects.openai_chat.errors import error_of_frame
-from trio_gateway.dialects.openai_chat.reasoning import reasoning_of, thinking_of
+from trio_gateway.dialects.openai_chat.reasoning import ME, reasoning_of, thinking_of
 from trio_gateway.dialects.openai_chat.words import lose_counts, stop_of, usage_of
 from trio_gateway.dialects.unread import strict_twin, unread_members
 from trio_gateway.errors import UpstreamBroke
@@ -206,7 +207,7 @@ class AnswerDecoder:
 class _Choice:
     """One choice of the stream. `kind` and `key` are of the part that is open beside the calls; kind "" is none."""
 
-    __slots__ = ("_calls", "_decoder", "_group", "_index", "_plain", "finished", "key", "kind")
+    __slots__ = ("_audio", "_calls", "_decoder", "_group", "_index", "_plain", "finished", "key", "kind")
 
     def __init__(self, index: int, decoder: AnswerDecoder) -> None:
         self.kind: Literal["", "text", "reasoning", "refusal"] = ""
@@ -215,6 +216,7 @@ class _Choice:
         self._index = index
         self._decoder = decoder
         self._calls = CallTracker(index, decoder.new_key)
+        self._audio: AudioGatherer | None = None
         self._group: int | None = None  # the index of the reasoning detail that is open
         # The latest reasoning as reasoning_content told it, for details that repeat it; None where details told it.
         self._plain: list[str] | None = None
@@ -232,8 +234,9 @@ class _Choice:
         if delta.refusal:
             self._tell("refusal", delta.refusal, events)
         if delta.audio is not _UNSET and delta.audio != _NULL:
-            self._decoder.lose(f"/choices/{self._index}/delta/audio", "audio is not carried in streams")
+            self._hear(delta.audio)
         if delta.tool_calls:
+            self._end_audio(events)
             self._shut(events)
             for position, fragment in enumerate(delta.tool_calls):
                 self._calls.feed(fragment, position, events)
@@ -244,9 +247,26 @@ class _Choice:
 
     def finish(self, finish_reason: str, events: list[AnswerEvent]) -> None:
         self.finished = True
+        self._end_audio(events)
         self._shut(events)
         self._calls.finish(events)
         events.append(Finish(stop_of(finish_reason, self._calls.called), self._index))
+
+    def _hear(self, fragment: msgspec.Raw) -> None:
+        if self._audio is None:
+            self._audio = AudioGatherer()
+        if not self._audio.feed(fragment):
+            self._decoder.lose(
+                f"/choices/{self._index}/delta/audio", "audio that cannot be read, or is too long to keep"
+            )
+
+    def _end_audio(self, events: list[AnswerEvent]) -> None:
+        """Tell the audio as a whole: no other dialect could do anything with fragments of it."""
+        if self._audio is not None:
+            self._shut(events)
+            key = self._decoder.new_key()
+            raw, self._audio = self._audio.whole(), None
+            events += (Open(key, "opaque", self._index, tag="audio", raw=raw, dialect=ME), Close(key))
 
     def cite(self, annotations: list[msgspec.Raw], events: list[AnswerEvent]) -> None:
         if self.kind != "text":
@@ -274,7 +294,7 @@ class _Choice:
             if not isinstance(part, Text):
                 self._shut(events)
                 key = self._decoder.new_key()
-                events.append(Open(key, "opaque", self._index, tag=part.tag, raw=part.raw))
+                events.append(Open(key, "opaque", self._index, tag=part.tag, raw=part.raw, dialect=ME))
                 events.append(Close(key))
             elif part.text:
                 self._tell("text", part.text, events)
