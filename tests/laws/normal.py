@@ -375,8 +375,18 @@ def within(inner: str, outer: str) -> bool:
 # ----------------------------------------------------------------------------------------------- answers
 
 
-def answer_form(answer: Answer, *, ids: bool = True) -> dict[str, Any]:
-    """Return the normal form of an answer: what a client is told, place by place."""
+# Formats with one place for each kind of part: in a stream, in which order the kinds came does not say anything.
+_PLACES = {
+    "openai_chat": ("reasoning", "text", "refusal", "opaque", "call"),
+    "ollama": ("reasoning", "text", "opaque", "call"),
+}
+
+
+def answer_form(answer: Answer, *, ids: bool = True, wraps: bool = False) -> dict[str, Any]:
+    """Return the normal form of an answer: what a client is told, place by place.
+
+    With `wraps`, arguments that are no object are what they are when wrapped in one.
+    """
     numbers: dict[str, int] = {}
     choices = []
     for choice in answer.choices:
@@ -386,27 +396,50 @@ def answer_form(answer: Answer, *, ids: bool = True) -> dict[str, Any]:
             if says is None:
                 continue
             if isinstance(part, ToolCall):
+                if wraps and not part.custom:
+                    says = (*says[:2], value_of(wrapped(part.arguments)), *says[3:])
                 number = numbers.setdefault(part.id, len(numbers))
                 says = (*says, part.id if ids else number)
-            if (
-                parts
-                and says[0] in ("text", "refusal")
-                and parts[-1][0] == says[0]
-                and says[2:] == parts[-1][2:] == ((), None)
-            ):
-                parts[-1] = (says[0], parts[-1][1] + says[1], (), None)
-            else:
-                parts.append(says)
+            parts.append(says)
         stop = choice.stop
         choices.append(
             {
                 "index": choice.index,
-                "parts": parts,
+                "parts": _joined(parts, answer.source),
                 "stop": None if stop is None else (stop.reason, stop.sequence, stop.detail),
                 "logprobs": value_of(choice.logprobs),
             }
         )
     return {"choices": choices, "usage": answer.usage, "model": answer.model, "service_tier": answer.service_tier}
+
+
+def wrapped(arguments: str) -> str:
+    """Return arguments as an object: as they are, or as the text of `input`."""
+    try:
+        msgspec.json.decode(arguments or "{}", type=dict[str, msgspec.Raw])  # unlike json.loads, without NaN
+    except msgspec.DecodeError:
+        return json.dumps({"input": arguments})
+    return arguments
+
+
+def _joined(parts: list[Any], source: str) -> list[Any]:
+    """Return parts in their format's order, and texts in a row as one: nobody is told where one ended."""
+    if (places := _PLACES.get(source)) is not None:
+        parts = sorted(parts, key=lambda says: places.index(says[0]))
+    joined: list[Any] = []
+    for says in parts:
+        last = joined[-1] if joined else None
+        if source == "ollama" and last is not None and says[0] == last[0] == "reasoning":
+            joined[-1] = ("reasoning", last[1] + says[1], *says[2:])
+        elif last is None or says[0] not in ("text", "refusal") or last[0] != says[0]:
+            joined.append(says)
+        elif places is not None and says[3] is last[3] is None:
+            joined[-1] = (says[0], last[1] + says[1], last[2] + says[2], None)
+        elif says[2:] == last[2:] == ((), None):
+            joined[-1] = (says[0], last[1] + says[1], (), None)
+        else:
+            joined.append(says)
+    return joined
 
 
 def _answer_part(part: Part) -> tuple[Any, ...] | None:

@@ -260,7 +260,7 @@ def test_every_reason_to_stop_has_its_word(stop: Stop, word: str) -> None:
 
 def test_a_stop_that_has_no_word_is_reported() -> None:
     body, lost = write(Text("a"), stop=Stop("other", raw="RECITATION"), usage=Usage(1, 1))
-    assert (body["stop_reason"], lost) == ("end_turn", ["/stop_reason"])
+    assert (body["stop_reason"], lost) == ("end_turn", ["/choices/0/finish_reason"])
 
 
 def test_a_stop_sequence_and_a_refusal_are_told_whole() -> None:
@@ -309,14 +309,14 @@ def test_what_cannot_be_told_is_reported() -> None:
     )
     body, losses = encode_answer(answer, CONTEXT)
     assert [loss.pointer for loss in losses] == [
-        "/choices/1",
-        "/logprobs",
-        "/0",
+        "/candidates/1",
+        "/candidates/0/logprobsResult",
+        "/0/citations",
         "/1",
         "/2",
         "/3",
         "/4",
-        "/service_tier",
+        "/usageMetadata/serviceTier",
     ]
     found = json.loads(body)
     assert found["content"][0]["citations"] == [{"type": "char_location", "cited_text": "c"}]

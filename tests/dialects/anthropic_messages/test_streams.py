@@ -578,7 +578,7 @@ def test_what_a_stream_cannot_tell_is_reported_once() -> None:
         "1 server_tool_use",
         "1 .",
     ]
-    assert lost == ["/logprobs", "/choices/1", "/citations", "/content", "/stop_reason", "/usage"]
+    assert lost == ["/logprobs", "/choices/1", "/citations", "/content", "/stop", "/usage"]
 
 
 def test_a_failure_is_an_error_event_and_the_last() -> None:

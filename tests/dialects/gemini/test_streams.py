@@ -423,7 +423,7 @@ def test_a_call_whose_arguments_are_no_object_is_left_out_and_said() -> None:
     events = told(Open(0, "call", id="a", name="f"), Delta(0, '{"a"'), Close(0), Finish(Stop("tool_calls")), End())
     (last,) = frames(encoder.feed(events))
     assert last["candidates"][0]["finishReason"] == "MALFORMED_FUNCTION_CALL"
-    assert [loss.pointer for loss in encoder.losses] == ["/choices/0"]
+    assert [loss.pointer for loss in encoder.losses] == ["/choices/0", "/stop"]
 
 
 def test_line_ends_in_somebody_s_json_do_not_end_the_event() -> None:
@@ -526,12 +526,20 @@ def test_cutting_a_stream_anywhere_changes_nothing(stream: list[list[Any]], plac
     assert decode(*cut(data, places)) == decode(sse(*chunks))
 
 
+def placeless(answer: Answer) -> Answer:
+    """Return an answer without the pointers of its parts, which streams do not have."""
+    for choice in answer.choices:
+        for part in choice.parts:
+            part.at = ""
+    return answer
+
+
 @given(STREAMS)
 def test_a_stream_amounts_to_the_answer_that_was_not_streamed(stream: list[list[Any]]) -> None:
     chunks = chunks_of(stream)
     whole = chunks[-1] | chunk(*[part for parts in stream for part in parts], {"text": "end"}, finish="STOP")
     streamed = fold(decode(sse(*chunks)), "gemini")
-    assert streamed == decode_answer(compact(whole).encode())
+    assert streamed == placeless(decode_answer(compact(whole).encode()))
 
 
 @given(STREAMS, st.booleans())

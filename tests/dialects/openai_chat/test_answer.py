@@ -95,7 +95,7 @@ def test_unknown_usage_is_left_out_for_clients_and_never_zero() -> None:
         answer = Answer(source="ollama", choices=[Choice([Text("a")])], usage=usage)
         written, losses = encode_answer(answer, CONTEXT)
         assert b"usage" not in written
-        assert [loss.pointer for loss in losses] == (["/usage"] if usage == Usage(output=3) else [])
+        assert [loss.pointer for loss in losses] == (["/eval_count"] if usage == Usage(output=3) else [])
 
 
 def test_usage_is_written_with_its_total() -> None:
@@ -167,7 +167,7 @@ def test_finish_reasons_are_read(finish: str, called: bool, reason: str) -> None
         (Stop("stop"), True, "tool_calls", 0),
         (Stop("length"), True, "length", 0),
         (Stop("refusal"), True, "content_filter", 0),
-        (Stop("stop_sequence", sequence="X"), False, "stop", 1),
+        (Stop("stop_sequence", sequence="X"), False, "stop", 2),
         (Stop("context_window"), False, "length", 1),
         (Stop("pause", raw="pause_turn"), False, "stop", 1),
         (Stop("error", raw="MALFORMED"), False, "stop", 1),
@@ -240,7 +240,7 @@ def test_web_citations_become_annotations_of_the_stretch_they_stand_on() -> None
         {"start_index": 4, "end_index": 8, "title": "t", "url": "u"},
         {"start_index": 5, "end_index": 6, "title": "w", "url": "v"},
     ]
-    assert [loss.pointer for loss in losses] == ["/1", "/1", "/1"]
+    assert [loss.pointer for loss in losses] == ["/1", *["/1/citations"] * 3]
 
 
 def test_chats_own_annotations_logprobs_and_audio_go_through_as_they_are() -> None:

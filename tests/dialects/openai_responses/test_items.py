@@ -171,7 +171,6 @@ def test_why_it_stopped_is_told_by_status_and_content(
         (Stop("stop"), False, ("completed", None)),
         (Stop("tool_calls"), False, ("completed", None)),
         (Stop("length"), False, ("incomplete", "max_output_tokens")),
-        (Stop("context_window"), False, ("incomplete", "max_output_tokens")),
         (Stop("refusal"), False, ("incomplete", "content_filter")),
         (Stop("refusal"), True, ("completed", None)),
     ],
@@ -182,11 +181,17 @@ def test_status_says_why_it_stopped(stop: Stop, refusal: bool, written: tuple[st
     assert losses == []
 
 
+def test_a_full_context_is_told_as_the_limit_of_output() -> None:
+    losses: Losses = []
+    assert status_of(Stop("context_window"), False, losses) == ("incomplete", "max_output_tokens")
+    assert [loss.pointer for loss in losses] == ["/stop"]
+
+
 @pytest.mark.parametrize(
     ("stop", "pointer"),
     [
         (Stop("stop_sequence", sequence="END"), "/stop/sequence"),
-        (Stop("pause", raw="pause_turn"), "/stop/reason"),
+        (Stop("pause", raw="pause_turn"), "/stop"),
         (None, "/stop"),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from trio_gateway.dialects.conversation import Reasoning, Stop, Text, Token, ToolCall, Usage
+from trio_gateway.dialects.conversation import Answer, Reasoning, Stop, Text, Token, ToolCall, Usage
 from trio_gateway.dialects.events import (
     AnswerEvent,
     Cite,
@@ -510,11 +510,19 @@ def told(whole: list[Any]) -> list[Event]:
     return [*events, completed(output=whole)]
 
 
+def placeless(answer: Answer) -> Answer:
+    """Return an answer without the pointers of its parts, which streams do not have."""
+    for choice in answer.choices:
+        for part in choice.parts:
+            part.at = ""
+    return answer
+
+
 @given(items)
 def test_r10_a_stream_folds_to_the_answer_told_at_once(whole: list[Any]) -> None:
     stream = b"".join(b"data: %b\n\n" % msgspec.json.encode(event) for event in told(whole))
     plain = decode_answer(msgspec.json.encode(completed(output=whole)["response"]))
-    assert fold(decode(stream), ME) == plain
+    assert fold(decode(stream), ME) == placeless(plain)
 
 
 @given(items, st.data())

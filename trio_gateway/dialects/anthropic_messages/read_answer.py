@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Union
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -25,6 +25,7 @@ from trio_gateway.dialects.conversation import (
     ToolCall,
 )
 from trio_gateway.dialects.opaque import recognise
+from trio_gateway.dialects.unread import strict_twin, unread_members
 from trio_gateway.dialects.wire import BAD_BODY, NULL, check_text, present, read_answer
 
 NAME = "anthropic_messages"
@@ -40,20 +41,25 @@ class _ErrorInBody(msgspec.Struct):
 
 _RESPONSE = msgspec.json.Decoder(wire_shapes.MessagesResponse)
 _decode_error_in_body = msgspec.json.Decoder(_ErrorInBody).decode
-_decode_known: Any = msgspec.json.Decoder(
-    wire_shapes.TextBlock | wire_shapes.ThinkingBlock | wire_shapes.RedactedThinkingBlock | wire_shapes.ToolUseBlock
-).decode
+_KNOWN = (
+    wire_shapes.TextBlock,
+    wire_shapes.ThinkingBlock,
+    wire_shapes.RedactedThinkingBlock,
+    wire_shapes.ToolUseBlock,
+)
+_decode_strictly = msgspec.json.Decoder(strict_twin(wire_shapes.MessagesResponse)).decode
+_decode_known: Any = msgspec.json.Decoder(Union[_KNOWN]).decode  # noqa: UP007  of a tuple
+_decode_known_strictly: Any = msgspec.json.Decoder(Union[tuple(strict_twin(shape) for shape in _KNOWN)]).decode  # noqa: UP007
 
 
 def decode_answer(body: bytes) -> Answer:
     """Raises UpstreamBroke for a body that is no answer, UpstreamError for an error inside a 200."""
+    unread: Losses = []
     try:
         check_text(body)
-        message = wire_shapes.response_decoder.decode(body)
+        message = _decode_strictly(body)
     except BAD_BODY:
-        _raise_error_in(body)
-        message = read_answer(_RESPONSE, body)  # raises, in the provider's name
-    unread: Losses = []
+        message = _read_leniently(body, unread)
     parts = [_part(raw, i, unread) for i, raw in enumerate(message.content)]
     has_call = any(type(part) is ToolCall for part in parts)
     stop = read_stop(message.stop_reason, message.stop_sequence, message.stop_details, has_call, unread)
@@ -70,6 +76,18 @@ def decode_answer(body: bytes) -> Answer:
     )
 
 
+def _read_leniently(body: bytes, unread: Losses) -> wire_shapes.MessagesResponse:
+    """Read an answer with members that nobody knows, or raise what it is instead."""
+    try:
+        check_text(body)
+        message = wire_shapes.response_decoder.decode(body)
+    except BAD_BODY:
+        _raise_error_in(body)
+        return read_answer(_RESPONSE, body)  # raises, in the provider's name
+    unread += unread_members(body, wire_shapes.MessagesResponse)
+    return message
+
+
 def _raise_error_in(body: bytes) -> None:
     try:
         found = _decode_error_in_body(body)
@@ -82,14 +100,18 @@ def _raise_error_in(body: bytes) -> None:
 def _part(raw: Raw, index: int, unread: Losses) -> Part:
     at = f"/content/{index}"
     try:
-        block = _decode_known(raw)
+        block = _decode_known_strictly(raw)
     except BAD_BODY:
-        return Opaque(NAME, _tag(raw), raw, at)
-    if type(block) is wire_shapes.TextBlock:
+        try:
+            block = _decode_known(raw)
+            unread += unread_members(raw, type(block), at)
+        except BAD_BODY:
+            return Opaque(NAME, _tag(raw), raw, at)
+    if isinstance(block, wire_shapes.TextBlock):
         return Text(block.text, at, citations=(block.citations or None) if block.citations is not UNSET else None)
-    if type(block) is wire_shapes.ThinkingBlock:
+    if isinstance(block, wire_shapes.ThinkingBlock):
         return Reasoning(block.thinking, at, recognise(block.signature, NAME) if block.signature else None)
-    if type(block) is wire_shapes.RedactedThinkingBlock:
+    if isinstance(block, wire_shapes.RedactedThinkingBlock):
         return Reasoning("", at, recognise(block.data, NAME), redacted=True)
     return _call(block, index, at, unread)
 

@@ -21,6 +21,7 @@ from msgspec import UNSET, Raw
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.anthropic_messages.errors import stream_error
 from trio_gateway.dialects.anthropic_messages.names import recognise_id, recognise_name
+from trio_gateway.dialects.anthropic_messages.read_answer import caller_matters
 from trio_gateway.dialects.anthropic_messages.stops import read_stop
 from trio_gateway.dialects.anthropic_messages.usage import merge_usage, read_usage, unread_usage
 from trio_gateway.dialects.arguments import unwrap
@@ -42,6 +43,7 @@ from trio_gateway.dialects.events import (
 )
 from trio_gateway.dialects.framing import SseDecoder
 from trio_gateway.dialects.opaque import recognise
+from trio_gateway.dialects.unread import unread_members
 from trio_gateway.dialects.wire import BAD_BODY, NULL, check_text
 from trio_gateway.errors import UpstreamBroke
 
@@ -122,6 +124,10 @@ class AnswerDecoder:
         if event.type == "content_block_delta":
             self._on_delta(event, events)
         elif (handler := _HANDLERS.get(event.type)) is not None:
+            if event.type == "message_start" and event.message is not UNSET:
+                self._note_unread(_decode_object(data)["message"], wire_shapes.MessagesResponse, "")
+            elif event.type == "message_delta":
+                self._note_unread(data, wire_shapes.StreamEvent, "")
             handler(self, event, events)
         return not self._done
 
@@ -140,6 +146,12 @@ class AnswerDecoder:
         loss = Loss(pointer, reason)
         if loss not in self.losses:
             self.losses.append(loss)
+
+    def _note_unread(self, raw: bytes | Raw, shape: type[msgspec.Struct], at: str) -> None:
+        """Note what an event holds that nobody knows, with the pointer that it would have in a whole answer."""
+        for loss in unread_members(raw, shape, at):
+            if not at or not loss.pointer.endswith("/caller") or caller_matters(_decode_object(raw)["caller"]):
+                self._lose(loss.pointer.removeprefix("/delta"), loss.reason)
 
     # -- the message
 
@@ -230,6 +242,8 @@ class AnswerDecoder:
         self._next_key += 1
 
     def _open(self, key: int, index: int, block: wire_shapes.StartBlock, raw: Raw, events: list[AnswerEvent]) -> _Block:
+        if block.type in _KINDS:
+            self._note_unread(raw, wire_shapes.StartBlock, f"/content/{index}")
         if block.type == "text":
             events.append(Open(key, "text"))
             if block.text:
@@ -301,7 +315,7 @@ class AnswerDecoder:
         block = self._blocks.pop(index)
         key = block.key
         if block.kind == "opaque":
-            events.append(Open(key, "opaque", tag=block.tag, raw=_with_input(block)))
+            events.append(Open(key, "opaque", tag=block.tag, raw=_with_input(block), dialect=NAME))
         elif block.kind == "custom_call":
             if text := unwrap("".join(block.pieces) or block.fallback):
                 events.append(Delta(key, text))

@@ -58,7 +58,9 @@ def unread_usage(counts: wire_shapes.Usage, at: str) -> Losses:
 _SAYS_NOTHING = (None, UNSET, NULL, "standard", "not_available")
 
 
-def write_usage(usage: Usage | None, losses: Losses, *, input_required: bool = True) -> dict[str, object]:
+def write_usage(
+    usage: Usage | None, losses: Losses, *, input_required: bool = True, at: str = "/usage"
+) -> dict[str, object]:
     """Return the members of `usage`. Two counts are required by the format: what is unknown is 0 there, and a loss."""
     if usage is None:
         usage = Usage()
@@ -75,5 +77,5 @@ def write_usage(usage: Usage | None, losses: Losses, *, input_required: bool = T
     if usage.reasoning is not None:
         members["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
     if usage.output is None or (usage.input is None and input_required):
-        losses.append(Loss("/usage", "unknown counts are written as 0, for the format requires a number"))
+        losses.append(Loss(at, "unknown counts are written as 0, for the format requires a number"))
     return members

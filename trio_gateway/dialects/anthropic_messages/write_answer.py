@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway_schemas import anthropic_messages as wire_shapes
+from trio_gateway.dialects.answer_places import citations_at, place
 from trio_gateway.dialects.anthropic_messages.blocks import input_of
 from trio_gateway.dialects.anthropic_messages.citations import own_citations
 from trio_gateway.dialects.anthropic_messages.names import carry_id, carry_name
@@ -57,34 +58,35 @@ OWN_TAGS = frozenset(
     }
 )
 
+_ONE_CHOICE = "the client's format holds one choice"
+
 _encode = msgspec.json.Encoder().encode
 
 
 def encode_answer(answer: Answer, context: AnswerContext) -> tuple[bytes, Losses]:
-    losses: Losses = []
+    source, losses = answer.source, list(answer.unread)
     choice = answer.choices[0] if answer.choices else Choice([])
-    for other in answer.choices[1:]:
-        losses.append(Loss(f"/choices/{other.index}", "the client's format holds one choice"))
+    losses += [Loss(place(source, "choice", other.index), _ONE_CHOICE) for other in answer.choices[1:]]
     if choice.logprobs is not None:
-        losses.append(Loss("/logprobs", "the client's format has no log probabilities"))
+        losses.append(Loss(place(source, "logprobs", choice.index), "the client's format has no log probabilities"))
     content: list[object] = []
     for part in choice.parts:
         _write_part(part, content, losses)
     kinds = {type(part) for part in choice.parts}
-    stop = write_stop(choice.stop, ToolCall in kinds, Refusal in kinds, losses)
-    usage = write_usage(answer.usage, losses)
-    if (tier := written_tier(answer.service_tier, losses)) is not None:
+    stop = write_stop(choice.stop, ToolCall in kinds, Refusal in kinds, losses, source)
+    usage = write_usage(answer.usage, losses, at=place(source, "usage"))
+    if (tier := written_tier(answer.service_tier, losses, source)) is not None:
         usage["service_tier"] = tier
     message = message_of(answer.id, answer.model, context) | {"content": content} | stop | {"usage": usage}
     return _encode(message), losses
 
 
-def written_tier(tier: str | None, losses: Losses) -> str | None:
+def written_tier(tier: str | None, losses: Losses, source: str = "") -> str | None:
     if tier is None:
         return None
     if (written := _TIERS.get(tier)) is not None:
         return written
-    losses.append(Loss("/service_tier", "the client's format has no such tier"))
+    losses.append(Loss(place(source, "service_tier"), "the client's format has no such tier"))
     return None
 
 
@@ -117,13 +119,15 @@ def carrier(token: Token) -> wire_shapes.ThinkingBlock:
 
 def _text(part: Text, losses: Losses) -> object | None:
     if not part.text:
+        if part.citations:
+            losses.append(Loss(citations_at(part.at), "citations without a text"))
         return None  # the API sends such a block, but refuses it when it comes back
     block = wire_shapes.TextBlock(part.text)
     if part.citations:
         if citations := own_citations(part.citations):
             block.citations = citations
         if len(citations) < len(part.citations):
-            losses.append(Loss(part.at, "its citations are of another provider's kind"))
+            losses.append(Loss(citations_at(part.at), "its citations are of another provider's kind"))
     return block
 
 
@@ -162,15 +166,17 @@ def _refusal(part: Refusal, losses: Losses) -> object | None:
 
 
 def _opaque(part: Opaque, losses: Losses) -> Raw | None:
-    if part.dialect == NAME or (not part.dialect and is_own_block(part.tag, part.raw)):
+    if is_own_block(part.dialect, part.tag, part.raw):
         return part.raw
     losses.append(Loss(part.at, f"{part.tag} has no counterpart in the client's format"))
     return None
 
 
-def is_own_block(tag: str, raw: Raw | None) -> bool:
-    """Whether an unknown part, of whatever source, is one of Anthropic's blocks."""
-    if raw is None or tag not in OWN_TAGS:
+def is_own_block(source: str, tag: str, raw: Raw | None) -> bool:
+    """Whether an opaque part is one of Anthropic's blocks: it says so, or looks like one and does not say whose."""
+    if source or raw is None:
+        return source == NAME
+    if tag not in OWN_TAGS:
         return False
     try:
         return wire_shapes.tag_decoder.decode(raw).type == tag

@@ -306,7 +306,7 @@ class AnswerEncoder:
             self._stop_block(out)
 
     def _write_opaque(self, part: _Part, out: list[bytes]) -> None:
-        if is_own_block(part.open.tag, part.open.raw):
+        if is_own_block(part.open.dialect, part.open.tag, part.open.raw):
             self._begin_block(part, out)
             self._stop_block(out)
         else:

@@ -7,6 +7,7 @@ from typing import cast
 from msgspec import UNSET, UnsetType
 
 from gateway_schemas import gemini as wire_gemini
+from trio_gateway.dialects.answer_places import citations_at, place
 from trio_gateway.dialects.arguments import object_of, wrap
 from trio_gateway.dialects.conversation import (
     Answer,
@@ -48,7 +49,7 @@ def decode_answer(body: bytes, /) -> Answer:
 
     Raises UpstreamBroke for a body that is no answer, UpstreamError for an error in its place.
     """
-    reader = ChunkReader()
+    reader = ChunkReader(whole=True)
     events: list[AnswerEvent] = []
     for frame in ObjectSplitter().feed(body) if body.lstrip()[:1] == b"[" else [body]:
         events += reader.read(frame)
@@ -58,6 +59,10 @@ def decode_answer(body: bytes, /) -> Answer:
         events += reader.end(whole=True)
     answer = fold(events, NAME)
     answer.unread = reader.losses
+    places = reader.places or {}
+    for choice in answer.choices:
+        for part, at in zip(choice.parts, places.get(choice.index, ()), strict=True):
+            part.at = at
     return answer
 
 
@@ -120,12 +125,12 @@ class AnswerDecoder:
 
 
 def encode_answer(answer: Answer, context: AnswerContext, /) -> tuple[bytes, Losses]:
-    losses: Losses = []
-    lose_tier(answer.service_tier, losses)
+    source, losses = answer.source, list(answer.unread)
+    lose_tier(answer.service_tier, losses, place(source, "service_tier"))
     created = answer.created if answer.created is not None else context.created
     response = wire_gemini.GenerateContentResponse(
-        candidates=[_candidate(choice, losses) for choice in answer.choices],
-        usage_metadata=write_usage(answer.usage, losses) if answer.usage is not None else UNSET,
+        candidates=[_candidate(choice, source, losses) for choice in answer.choices],
+        usage_metadata=write_usage(answer.usage, losses, place(source, "usage")) if answer.usage is not None else UNSET,
         model_version=answer.model or context.model,
         response_id=answer.id or context.id,
         create_time=write_time(created) if created else UNSET,
@@ -133,13 +138,13 @@ def encode_answer(answer: Answer, context: AnswerContext, /) -> tuple[bytes, Los
     return wire_gemini.encode(response), losses
 
 
-def _candidate(choice: Choice, losses: Losses) -> wire_gemini.Candidate:
-    at = f"/choices/{choice.index}"
+def _candidate(choice: Choice, source: str, losses: Losses) -> wire_gemini.Candidate:
     parts: list[wire_gemini.Part] = []
     malformed = refused = False
     for n, part in enumerate(choice.parts):
-        part_at = getattr(part, "at", "") or f"{at}/parts/{n}"
-        written = write_part(part, part_at, losses)
+        if n and _runs_on(choice.parts[n - 1], part):
+            parts.append(THOUGHTS_BORDER)
+        written = write_part(part, part.at, losses)
         if written is not None:
             parts.append(written)
         elif isinstance(part, ToolCall):
@@ -148,33 +153,49 @@ def _candidate(choice: Choice, losses: Losses) -> wire_gemini.Candidate:
     # Google itself ends an answer that has nothing to say with an empty text.
     content = wire_gemini.Content(parts or [wire_gemini.Part(text="")], "model")
     candidate = wire_gemini.Candidate(content=content, index=choice.index)
-    candidate.finish_reason, message = finish(choice.stop, at, losses, malformed=malformed, refused=refused)
+    candidate.finish_reason, message = finish(
+        choice.stop, source, choice.index, losses, malformed=malformed, refused=refused
+    )
     if message is not None:
         candidate.finish_message = message
     if choice.logprobs is not None:
-        candidate.logprobs_result = write_logprobs(choice.logprobs, losses)
+        candidate.logprobs_result = write_logprobs(choice.logprobs, losses, place(source, "logprobs", choice.index))
     return candidate
 
 
+# Unsigned thoughts in a row are one. Where they are not, and the second is signed, an empty one is between them: a
+# signature is of its own text alone, and in a stream it comes after it.
+THOUGHTS_BORDER = wire_gemini.Part(text="", thought=True)
+
+
+def _runs_on(last: Part, part: Part) -> bool:
+    return isinstance(last, Reasoning) and isinstance(part, Reasoning) and last.token is None and bool(last.text)
+
+
 def finish(
-    stop: Stop | None, at: str, losses: Losses, *, malformed: bool, refused: bool
+    stop: Stop | None, source: str, choice: int, losses: Losses, *, malformed: bool, refused: bool
 ) -> tuple[str | UnsetType, str | None]:
-    """Return finishReason and finishMessage. `malformed`: a call was left out, since its arguments are no object."""
+    """Return finishReason and finishMessage. `malformed`: a call was left out, since its arguments are no object.
+
+    `source` and `choice` are for the pointers of losses.
+    """
     if stop is not None:
         if malformed and stop.reason != "length":
+            losses.append(Loss(place(source, "stop", choice), f"{stop.raw or stop.reason} is told as {MALFORMED_CALL}"))
             return MALFORMED_CALL, stop.detail
         if refused and stop.reason == "stop":
             return "SAFETY", stop.detail
-        if stop.sequence is not None and stop.reason != "stop_sequence":
-            losses.append(Loss(at, "Gemini does not say which stop sequence matched"))
-    return write_stop(stop, at, losses), stop.detail if stop is not None else None
+        if stop.sequence is not None or stop.reason == "stop_sequence":
+            reason = "Gemini does not say which stop sequence matched"
+            losses.append(Loss(place(source, "sequence", choice), reason))
+    return write_stop(stop, place(source, "stop", choice), losses), stop.detail if stop is not None else None
 
 
 def write_part(part: Part, at: str, losses: Losses) -> wire_gemini.Part | None:
     """Return the part for a client; None where it cannot be told."""
     if isinstance(part, Text):
         if part.citations:
-            losses.append(Loss(at, "Gemini's citations are of another kind"))
+            losses.append(Loss(citations_at(at), "Gemini's citations are of another kind"))
         if not part.text and part.token is None:
             return None
         return wire_gemini.Part(text=part.text, thought_signature=carry(part.token) if part.token else UNSET)

@@ -68,11 +68,14 @@ class _Candidate:
 class ChunkReader:
     """Reads the chunks of one answer. `ended` is set by the last event."""
 
-    __slots__ = ("_blocked", "_candidates", "_key", "_lost", "_usage", "_usage_unlost", "_where", "_wire_usage",
-                 "ended", "losses", "started")  # fmt: skip
+    __slots__ = ("_blocked", "_candidates", "_here", "_key", "_lost", "_usage", "_usage_unlost", "_where",
+                 "_wire_usage", "ended", "losses", "places", "started")  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = False) -> None:
         self.losses: Losses = []
+        # Of a whole answer, the pointers of the parts by candidate.
+        self.places: dict[int, list[str]] | None = {} if whole else None
+        self._here = ""
         self.started = False
         self.ended = False
         self._candidates: dict[int, _Candidate] = {}
@@ -191,17 +194,19 @@ class ChunkReader:
         candidate = self._candidates.get(index)
         if candidate is None:
             candidate = self._candidates[index] = _Candidate(index)
+        if wire.logprobs_result:  # before the text that they are of, which a signature closes at once
+            logprobs = read_logprobs(wire.logprobs_result)
+            if logprobs is not None:
+                events.append(LogprobsDelta(logprobs, index))
         if wire.content and wire.content.parts:
             for n, part in enumerate(wire.content.parts):
+                if self.places is not None:
+                    self._here = f"/candidates/{place}/content/parts/{n}"
                 known = opaque.get(f"/candidates/{place}/content/parts/{n}") if opaque else None
                 if known is not None:
                     self._whole(candidate, known[0], known[1], events)
                 else:
                     self._part(candidate, part, events)
-        if wire.logprobs_result:
-            logprobs = read_logprobs(wire.logprobs_result)
-            if logprobs is not None:
-                events.append(LogprobsDelta(logprobs, index))
         if wire.finish_reason and wire.finish_reason != "FINISH_REASON_UNSPECIFIED":
             candidate.stop = (wire.finish_reason, wire.finish_message or None)
             if candidate.arguments is not None:
@@ -233,6 +238,8 @@ class ChunkReader:
             if candidate.kind != kind:
                 self._open(candidate, Open(0, "reasoning" if part.thought else "text"), events)
             events.append(Delta(candidate.key, text))
+        elif part.thought and candidate.kind == "reasoning":
+            self._close(candidate, events)  # an empty one says that the next thought is another: see THOUGHTS_BORDER
 
     def _signed(self, candidate: _Candidate, text: str, kind: str, signature: str, events: list[AnswerEvent]) -> None:
         """A signature is of its own part: Google wants both back as they came, never joined with others."""
@@ -251,6 +258,8 @@ class ChunkReader:
         opened.key = candidate.key = self._key
         opened.choice = candidate.index
         self._key += 1
+        if self.places is not None:
+            self.places.setdefault(candidate.index, []).append(self._here)
         candidate.kind, candidate.empty = opened.kind, False
         events.append(opened)
 

@@ -46,7 +46,6 @@ _WRITTEN: dict[StopReason, str] = {
     "other": "OTHER",
 }
 _INEXACT = {
-    "stop_sequence": "Gemini does not say which stop sequence matched",
     "pause": "Gemini has no word for a pause",
     "context_window": "Gemini does not tell a full context from the limit of output",
     "error": "Gemini's word for it is OTHER",
@@ -100,15 +99,15 @@ def read_tier(tier: str | None) -> str | None:
     return _TIERS_READ.get(tier, tier) if tier is not None else None
 
 
-def lose_tier(tier: str | None, losses: Losses) -> None:
+def lose_tier(tier: str | None, losses: Losses, at: str = "/service_tier") -> None:
     """Google says among the counts which tier served a request, but its own client's types refuse the member."""
     if tier not in (None, "default", "standard"):
-        losses.append(Loss("/service_tier", "clients of Gemini are not told the service tier"))
+        losses.append(Loss(at, "clients of Gemini are not told the service tier"))
 
 
-def write_usage(usage: Usage, losses: Losses) -> wire_gemini.UsageMetadata:
+def write_usage(usage: Usage, losses: Losses, at: str = "/usage") -> wire_gemini.UsageMetadata:
     if usage.cache_write:
-        losses.append(Loss("/usage", "Gemini does not count what was written to a cache"))
+        losses.append(Loss(at, "Gemini does not count what was written to a cache"))
     candidates = usage.output
     if candidates is not None and usage.reasoning is not None:
         candidates = max(0, candidates - usage.reasoning)
@@ -169,14 +168,16 @@ def read_logprobs(wire: wire_gemini.LogprobsResult) -> msgspec.Raw | None:
     return msgspec.Raw(msgspec.json.encode(_Logprobs(content)))
 
 
-def write_logprobs(raw: msgspec.Raw, losses: Losses) -> wire_gemini.LogprobsResult | UnsetType:
+def write_logprobs(raw: msgspec.Raw, losses: Losses, at: str = "/logprobs") -> wire_gemini.LogprobsResult | UnsetType:
     try:
         logprobs = _decode_logprobs(raw)
     except BAD_BODY:
-        losses.append(Loss("/logprobs", "of a shape that nobody here knows"))
+        losses.append(Loss(at, "of a shape that nobody here knows"))
         return UNSET
     if logprobs.refusal is not UNSET and bytes(logprobs.refusal) not in (b"null", b"[]"):
-        losses.append(Loss("/logprobs/refusal", "Gemini has no logprobs of a refusal"))
+        losses.append(Loss(at + "/refusal", "Gemini has no logprobs of a refusal"))
+    if any(_is_odd(entry) or any(map(_is_odd, entry.top_logprobs)) for entry in logprobs.content or ()):
+        losses.append(Loss(at, "Gemini does not tell the bytes of a token that is no whole text"))
     if not logprobs.content:
         return UNSET
     candidate: Any = wire_gemini.LogprobsCandidate
@@ -187,6 +188,10 @@ def write_logprobs(raw: msgspec.Raw, losses: Losses) -> wire_gemini.LogprobsResu
             for entry in logprobs.content
         ],
     )
+
+
+def _is_odd(entry: _Alternative) -> bool:
+    return entry.bytes is not None and entry.bytes != list(entry.token.encode())
 
 
 # ------------------------------------------------------------------------------------------------- time

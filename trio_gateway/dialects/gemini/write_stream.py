@@ -28,7 +28,7 @@ from trio_gateway.dialects.events import (
     Start,
     UsageUpdate,
 )
-from trio_gateway.dialects.gemini.answer import finish, write_call
+from trio_gateway.dialects.gemini.answer import THOUGHTS_BORDER, finish, write_call
 from trio_gateway.dialects.gemini.errors import encode_error
 from trio_gateway.dialects.gemini.outcome import lose_tier, write_logprobs, write_time, write_usage
 from trio_gateway.dialects.gemini.tokens import NAME, carry
@@ -36,10 +36,11 @@ from trio_gateway.errors import GatewayError, UpstreamBroke
 
 _encode = msgspec.json.Encoder().encode
 _EMPTY_TEXT = b'{"text":""}'
+_THOUGHTS_BORDER = wire_gemini.encode(THOUGHTS_BORDER)
 
 
 class _OpenPart:
-    __slots__ = ("choice", "id", "kind", "name", "pieces", "token")
+    __slots__ = ("choice", "id", "kind", "name", "pieces", "token", "told")
 
     def __init__(self, opened: Open) -> None:
         self.kind = opened.kind
@@ -48,6 +49,7 @@ class _OpenPart:
         self.name = opened.name
         self.pieces: list[str] = []  # of a call's arguments
         self.token: Token | None = None
+        self.told = False  # some of a thought
 
 
 class AnswerEncoder:
@@ -66,6 +68,7 @@ class AnswerEncoder:
         self._malformed: set[int] = set()
         self._refused: set[int] = set()
         self._lost: set[tuple[int, str]] = set()
+        self._thinking: set[int] = set()  # choices whose latest part is a thought that nothing has ended
 
     def feed(self, events: list[AnswerEvent]) -> bytes:
         out: list[bytes] = []
@@ -123,6 +126,10 @@ class AnswerEncoder:
 
     def _open(self, event: Open) -> bytes | None:
         self._parts[event.key] = _OpenPart(event)
+        if event.choice in self._thinking:
+            self._thinking.remove(event.choice)
+            if event.kind in ("reasoning", "redacted"):
+                return self._part(event.choice, _THOUGHTS_BORDER)
         if event.kind == "opaque" and event.dialect == NAME and event.raw is not None:
             return self._part(event.choice, _on_one_line(bytes(event.raw)))
         if event.kind == "opaque":
@@ -138,6 +145,7 @@ class AnswerEncoder:
         if kind == "text" or kind == "refusal":
             return self._part(part.choice, b'{"text":%b}' % _encode(event.text))
         if kind == "reasoning":
+            part.told = True
             return self._part(part.choice, b'{"text":%b,"thought":true}' % _encode(event.text))
         part.pieces.append(event.text)
         return None
@@ -150,6 +158,7 @@ class AnswerEncoder:
         if part.kind not in ("text", "reasoning", "redacted"):
             self._lose(part.choice, "only text, thoughts and calls keep their tokens")
             return None
+        part.token = event.token
         # What it is of has left already: a signature comes in an empty part of its own, as Google's do.
         signature = _encode(carry(event.token, redacted=part.kind == "redacted"))
         thought = b"" if part.kind == "text" else b',"thought":true'
@@ -160,6 +169,8 @@ class AnswerEncoder:
 
     def _close_part(self, event: Close) -> bytes | None:
         part = self._parts.pop(event.key)
+        if part.kind == "reasoning" and part.told and part.token is None:
+            self._thinking.add(part.choice)
         if part.kind not in ("call", "custom_call"):
             return None
         call = ToolCall(part.id, part.name, "".join(part.pieces), custom=part.kind == "custom_call", token=part.token)
@@ -192,7 +203,8 @@ class AnswerEncoder:
     def _last(self, choice: int) -> bytes:
         reason, message = finish(
             self._stops[choice],
-            f"/choices/{choice}",
+            "",
+            choice,
             self.losses,
             malformed=choice in self._malformed,
             refused=choice in self._refused,

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway_schemas import ollama
+from trio_gateway.dialects.answer_places import citations_at, place
 from trio_gateway.dialects.arguments import object_of, wrap
 from trio_gateway.dialects.conversation import (
     Answer,
@@ -63,24 +64,24 @@ _DONE_REASONS = {"stop": "stop", "stop_sequence": "stop", "tool_calls": "stop", 
 _NEAREST_DONE_REASONS = {"context_window": "length", "refusal": "stop", "pause": "stop", "error": "stop"}
 
 
-def done_reason(stop: Stop | None, at: str, losses: Losses) -> str:
-    """Return Ollama's word for `stop`."""
+def done_reason(stop: Stop | None, source: str, losses: Losses) -> str:
+    """Return Ollama's word for `stop`. `source` is for the pointers of losses."""
     if stop is None:
         return "stop"
-    if stop.sequence is not None:
-        losses.append(Loss(at, "Ollama does not say which stop sequence matched"))
+    if stop.sequence is not None or stop.reason == "stop_sequence":
+        losses.append(Loss(place(source, "sequence"), "Ollama does not say which stop sequence matched"))
     if stop.detail is not None:
-        losses.append(Loss(at, "Ollama does not explain why it stopped"))
+        losses.append(Loss(place(source, "detail"), "Ollama does not explain why it stopped"))
     if stop.reason in _DONE_REASONS:
         return _DONE_REASONS[stop.reason]
     if stop.raw in ("load", "unload"):
         return stop.raw
     nearest = _NEAREST_DONE_REASONS.get(stop.reason, "stop")
-    losses.append(Loss(at, f"{stop.raw or stop.reason} becomes {nearest}"))
+    losses.append(Loss(place(source, "stop"), f"{stop.raw or stop.reason} becomes {nearest}"))
     return nearest
 
 
-def put_usage(usage: Usage, response: ollama.ChatResponse, losses: Losses) -> None:
+def put_usage(usage: Usage, response: ollama.ChatResponse, losses: Losses, at: str = "/usage") -> None:
     """Write the counts that are known."""
     if usage.input is not None:
         response.prompt_eval_count = usage.input
@@ -88,7 +89,7 @@ def put_usage(usage: Usage, response: ollama.ChatResponse, losses: Losses) -> No
         response.eval_count = usage.output
     for name, count in (("cached", usage.cached), ("cache_write", usage.cache_write), ("reasoning", usage.reasoning)):
         if count:
-            losses.append(Loss("/usage", f"Ollama does not count {name} tokens apart"))
+            losses.append(Loss(at, f"Ollama does not count {name} tokens apart"))
 
 
 def call_of(id_: str, name: str, arguments: Raw, index: int) -> ollama.ToolCall:
@@ -100,15 +101,15 @@ def call_of(id_: str, name: str, arguments: Raw, index: int) -> ollama.ToolCall:
     return ollama.ToolCall(function, id_) if id_ else ollama.ToolCall(function)
 
 
-def ollama_logprobs(raw: Raw, losses: Losses) -> list[ollama.Logprob] | None:
+def ollama_logprobs(raw: Raw, losses: Losses, at: str = "/logprobs") -> list[ollama.Logprob] | None:
     """Return log probabilities in Ollama's shape, from Chat's."""
     try:
         logprobs = _decode_chat_logprobs(raw)
     except BAD_BODY:
-        losses.append(Loss("/logprobs", "the log probabilities are not in a known shape"))
+        losses.append(Loss(at, "the log probabilities are not in a known shape"))
         return None
     if logprobs.refusal:
-        losses.append(Loss("/logprobs/refusal", "Ollama has log probabilities of text only"))
+        losses.append(Loss(at + "/refusal", "Ollama has log probabilities of text only"))
     return logprobs.content or None  # type: ignore[return-value]  # the same fields, written without the empty ones
 
 
@@ -117,22 +118,24 @@ def encode_answer(answer: Answer, context: AnswerContext) -> tuple[bytes, Losses
 
     The answer's id is not counted as lost: Ollama's answers have none.
     """
-    losses = list(answer.unread)
+    source, losses = answer.source, list(answer.unread)
     choice = answer.choices[0] if answer.choices else Choice([])
-    losses += [Loss(f"/choices/{index}", OTHER_CHOICES) for index in range(1, len(answer.choices))]
+    losses += [Loss(place(source, "choice", other.index), OTHER_CHOICES) for other in answer.choices[1:]]
     response = ollama.ChatResponse(
         model=answer.model or context.model,
         created_at=rfc3339(context.created if answer.created is None else answer.created),
         message=_message(choice, losses),
         done=True,
-        done_reason=done_reason(choice.stop, "/stop", losses),
+        done_reason=done_reason(choice.stop, source, losses),
     )
     if answer.usage is not None:
-        put_usage(answer.usage, response, losses)
-    if choice.logprobs is not None and (logprobs := ollama_logprobs(choice.logprobs, losses)):
+        put_usage(answer.usage, response, losses, place(source, "usage"))
+    if choice.logprobs is not None and (
+        logprobs := ollama_logprobs(choice.logprobs, losses, place(source, "logprobs"))
+    ):
         response.logprobs = logprobs
     if answer.service_tier is not None:
-        losses.append(Loss("/service_tier", NO_SERVICE_TIERS))
+        losses.append(Loss(place(source, "service_tier"), NO_SERVICE_TIERS))
     return ollama.encode(response), losses
 
 
@@ -173,7 +176,7 @@ def _add_text(part: Text, texts: list[str], losses: Losses) -> None:
     if texts:
         losses.append(Loss(part.at, JOINED_TEXTS))
     if part.citations is not None:
-        losses.append(Loss(part.at, "Ollama has no citations"))
+        losses.append(Loss(citations_at(part.at), "Ollama has no citations"))
     if part.token is not None:
         losses.append(Loss(part.at, "Ollama has no place for a token"))
     if part.text:

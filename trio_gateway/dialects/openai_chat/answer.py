@@ -8,6 +8,7 @@ import msgspec
 
 from gateway_schemas import openai_chat as wire_chat
 from trio_gateway.dialects import wire
+from trio_gateway.dialects.answer_places import citations_at, place
 from trio_gateway.dialects.conversation import (
     Answer,
     AnswerContext,
@@ -34,6 +35,7 @@ from trio_gateway.dialects.openai_chat.words import (
     answer_id,
     call_id_at,
     finish_of,
+    is_quoted,
     lose_counts,
     stop_of,
     usage_of,
@@ -48,6 +50,9 @@ _STRICT = msgspec.json.Decoder(
 
 UNMODELLED = ("system_fingerprint", "metadata", "moderation")
 NULL = msgspec.Raw(b"null")
+
+NO_PAGE = "a citation that is no web page with a title"
+NO_QUOTE = "Chat does not say which words a web page is cited for"
 
 
 def decode_answer(body: bytes, /) -> Answer:
@@ -177,39 +182,40 @@ def read_content_part(raw: msgspec.Raw, at: str = "") -> Text | Opaque:
 def encode_answer(answer: Answer, context: AnswerContext, /) -> tuple[bytes, Losses]:
     """Return the body for a Chat client, and what it could not hold."""
     losses: Losses = list(answer.unread)
-    usage = wire_usage(answer.usage, losses)
+    usage = wire_usage(answer.usage, losses, place(answer.source, "usage"))
     body = wire_chat.Answer(
         id=answer_id(answer.id, context),
         created=context.created if answer.created is None else answer.created,
         model=answer.model or context.model,
-        choices=[_wire_choice(choice, losses) for choice in answer.choices],
+        choices=[_wire_choice(choice, answer.source, losses) for choice in answer.choices],
         usage=msgspec.UNSET if usage is None else usage,
         service_tier=answer.service_tier if answer.service_tier in TIERS else msgspec.UNSET,
     )
     if answer.service_tier is not None and answer.service_tier not in TIERS:
-        losses.append(Loss("/service_tier", f"Chat has no service tier {answer.service_tier!r}"))
+        losses.append(Loss(place(answer.source, "service_tier"), f"Chat has no service tier {answer.service_tier!r}"))
     return wire_chat.encode(body), losses
 
 
 TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 
 
-def _wire_choice(choice: Choice, losses: Losses) -> wire_chat.Choice:
-    at = f"/choices/{choice.index}"
-    message = _MessageWriter(at, losses).write(choice.parts)
+def _wire_choice(choice: Choice, source: str, losses: Losses) -> wire_chat.Choice:
+    message = _MessageWriter(losses).write(choice.parts)
     stop, called = choice.stop, bool(message.tool_calls)
-    if stop is not None and stop.detail and stop.reason == "refusal" and message.refusal is None:
-        message.refusal = stop.detail
-    finish = finish_of(stop, called, at + "/finish_reason", losses)
+    if stop is not None and stop.detail and stop.reason == "refusal":
+        if message.refusal is None:
+            message.refusal = stop.detail
+        else:
+            losses.append(Loss(place(source, "detail", choice.index), "there is a refusal besides"))
+    finish = finish_of(stop, called, source, choice.index, losses)
     logprobs = NULL if choice.logprobs is None else choice.logprobs
     return wire_chat.Choice(message, finish, choice.index, logprobs)
 
 
 class _MessageWriter:
-    __slots__ = ("_annotations", "_at", "_calls", "_losses", "_refusals", "_texts", "_thoughts")
+    __slots__ = ("_annotations", "_calls", "_losses", "_refusals", "_texts", "_thoughts")
 
-    def __init__(self, at: str, losses: Losses) -> None:
-        self._at = at
+    def __init__(self, losses: Losses) -> None:
         self._losses = losses
         self._annotations: list[msgspec.Raw] = []
         self._calls: list[wire_chat.ToolCall] = []
@@ -227,6 +233,8 @@ class _MessageWriter:
             elif isinstance(part, Reasoning):
                 self._reasoning(part)
             elif isinstance(part, Refusal):
+                if self._calls:
+                    self._lose(part, "Chat has no refusal after a tool call: it moves before it")
                 self._refusals.append(part.text)
             elif isinstance(part, Opaque) and part.dialect == ME and part.tag == "audio":
                 message.audio = part.raw
@@ -236,11 +244,13 @@ class _MessageWriter:
         return message
 
     def _lose(self, part: Part, reason: str) -> None:
-        self._losses.append(Loss(part.at or self._at, reason))
+        self._losses.append(Loss(part.at, reason))
 
     def _text(self, part: Text) -> None:
         if self._calls:
             self._lose(part, "Chat has no text after a tool call: it moves before it")
+        elif self._refusals and part.text:
+            self._lose(part, "Chat has no text after a refusal: it moves before it")
         elif self._texts and part.text:
             self._lose(part, "Chat has one text in a message: this one is joined to the one before")
         if part.token is not None:
@@ -249,14 +259,16 @@ class _MessageWriter:
         for raw in part.citations or ():
             annotation = annotation_of(raw, start, start + len(part.text))
             if annotation is None:
-                self._lose(part, "a citation that is no web page with a title")
+                self._losses.append(Loss(citations_at(part.at), NO_PAGE))
             else:
                 self._annotations.append(annotation)
+                if annotation is not raw and is_quoted(raw):
+                    self._losses.append(Loss(citations_at(part.at), NO_QUOTE))
         if part.text:
             self._texts.append(part.text)
 
     def _reasoning(self, part: Reasoning) -> None:
-        if self._calls or self._texts:
+        if self._calls or self._texts or self._refusals:
             self._lose(part, "Chat has no reasoning after text or calls: it moves before them")
         if part.redacted and part.token is None:
             self._lose(part, "redacted reasoning of which nothing is there")

@@ -35,10 +35,17 @@ from trio_gateway.dialects.events import (
     Start,
     UsageUpdate,
 )
-from trio_gateway.dialects.openai_chat.answer import TIERS
+from trio_gateway.dialects.openai_chat.answer import NO_PAGE, NO_QUOTE, TIERS
 from trio_gateway.dialects.openai_chat.errors import encode_stream_error
 from trio_gateway.dialects.openai_chat.reasoning import detail_of, extra_of_token
-from trio_gateway.dialects.openai_chat.words import annotation_of, answer_id, call_id_at, finish_of, wire_usage
+from trio_gateway.dialects.openai_chat.words import (
+    annotation_of,
+    answer_id,
+    call_id_at,
+    finish_of,
+    is_quoted,
+    wire_usage,
+)
 from trio_gateway.errors import UpstreamBroke
 
 _DONE = b"data: [DONE]\n\n"
@@ -122,16 +129,20 @@ class AnswerEncoder:
         if kind == "text":
             if choice.calls:
                 self._lose(event.choice, "Chat has no text after a tool call: it is one with the text before")
+            elif choice.refused:
+                self._lose(event.choice, "Chat has no text after a refusal: it is one with the text before")
             elif choice.texts:
                 self._lose(event.choice, "Chat has one text in a message: this one is joined to the one before")
             choice.texts += 1
             self._parts[event.key] = _Part(event, choice, b'"content":')
         elif kind in ("reasoning", "redacted"):
-            if choice.calls or choice.texts:
+            if choice.calls or choice.texts or choice.refused:
                 self._lose(event.choice, "Chat has no reasoning after text or calls: it moves before them")
             choice.tell_held(out)
             self._parts[event.key] = _Part(event, choice, b'"reasoning_content":')
         elif kind == "refusal":
+            if choice.calls:
+                self._lose(event.choice, "Chat has no refusal after a tool call: it moves before it")
             choice.refused = True
             self._parts[event.key] = _Part(event, choice, b'"refusal":')
         else:
@@ -194,9 +205,11 @@ class AnswerEncoder:
         for raw in part.citations:
             annotation = annotation_of(raw, start, choice.length)
             if annotation is None:
-                self._lose(choice.index, "a citation that is no web page with a title")
+                self._lose(choice.index, NO_PAGE)
             else:
                 annotations.append(annotation)
+                if annotation is not raw and is_quoted(raw):
+                    self._lose(choice.index, NO_QUOTE)
         if annotations:
             out.append(choice.chunk(b'"annotations":' + _json(annotations)))
 
@@ -229,9 +242,12 @@ class AnswerEncoder:
         if choice.finished:
             return
         stop = event.stop
-        if stop.detail and stop.reason == "refusal" and not choice.refused:
-            out.append(choice.chunk(b'"refusal":' + _json(stop.detail)))
-        finish = finish_of(stop, choice.calls > 0, f"/choices/{event.choice}/finish_reason", self.losses)
+        if stop.detail and stop.reason == "refusal":
+            if choice.refused:
+                self._lose(event.choice, "there is a refusal besides")
+            else:
+                out.append(choice.chunk(b'"refusal":' + _json(stop.detail)))
+        finish = finish_of(stop, choice.calls > 0, "", event.choice, self.losses)
         out.append(choice.finish(finish))
 
     def _end(self, event: End, out: list[bytes]) -> None:

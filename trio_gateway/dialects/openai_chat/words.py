@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway_schemas import openai_chat as wire_chat
+from trio_gateway.dialects.answer_places import place
 from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses, Stop, StopReason, Usage
 
 # ----------------------------------------------------------------------------------------- finish reasons
@@ -45,14 +46,16 @@ def stop_of(finish_reason: str, called: bool) -> Stop:
     return Stop(reason, raw=finish_reason)
 
 
-def finish_of(stop: Stop | None, called: bool, at: str, losses: Losses) -> str:
-    """Return the finish reason for a client."""
+def finish_of(stop: Stop | None, called: bool, source: str, choice: int, losses: Losses) -> str:
+    """Return the finish reason for a client. `source` and `choice` are for the pointers of losses."""
     if stop is None:
         return "tool_calls" if called else "stop"
     if stop.reason not in _KEPT:
-        losses.append(Loss(at, f"Chat has no finish reason {stop.raw or stop.reason!r}"))
-    elif stop.detail is not None and stop.reason != "refusal":
-        losses.append(Loss(at, "Chat has no explanation of a finish reason"))
+        losses.append(Loss(place(source, "stop", choice), f"Chat has no finish reason {stop.raw or stop.reason!r}"))
+    if stop.sequence is not None:
+        losses.append(Loss(place(source, "sequence", choice), "Chat does not say which stop sequence matched"))
+    if stop.detail is not None and stop.reason != "refusal":
+        losses.append(Loss(place(source, "detail", choice), "Chat has no explanation of a finish reason"))
     finish = _FINISHES[stop.reason]
     return "tool_calls" if called and finish == "stop" else finish
 
@@ -86,13 +89,13 @@ def lose_counts(usage: wire_chat.Usage, losses: Losses) -> None:
                 losses.append(Loss(f"/usage/{name}/{field}", "not carried to other dialects"))
 
 
-def wire_usage(usage: Usage | None, losses: Losses) -> wire_chat.Usage | None:
+def wire_usage(usage: Usage | None, losses: Losses, at: str = "/usage") -> wire_chat.Usage | None:
     """Return the usage for a client; None where a total is unknown, for Chat cannot say so and 0 would be wrong."""
     if usage is None:
         return None
     if usage.input is None or usage.output is None:
         if usage != Usage():
-            losses.append(Loss("/usage", "Chat cannot say that some counts are unknown"))
+            losses.append(Loss(at, "Chat cannot say that some counts are unknown"))
         return None
     written = wire_chat.Usage(usage.input, usage.output, usage.input + usage.output)
     if usage.cached is not None or usage.cache_write is not None:
@@ -134,6 +137,8 @@ class _Citation(msgspec.Struct):
     title: str | None = None
     start_index: int | None = None
     end_index: int | None = None
+    cited_text: str | None = None
+    encrypted_index: str | None = None
 
 
 _citation = msgspec.json.Decoder(_Citation).decode
@@ -159,3 +164,9 @@ def annotation_of(raw: msgspec.Raw, start: int, end: int) -> msgspec.Raw | None:
         start, end = start + citation.start_index, start + citation.end_index
     annotation = wire_chat.Annotation("url_citation", wire_chat.UrlCitation(start, end, citation.title, citation.url))
     return msgspec.Raw(wire_chat.encode(annotation))
+
+
+def is_quoted(raw: msgspec.Raw) -> bool:
+    """Say whether a citation that was read has the words of its source, or a token for them."""
+    citation = _citation(raw)
+    return bool(citation.cited_text or citation.encrypted_index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway_schemas import openai_responses as wire
+from trio_gateway.dialects.answer_places import citations_at, place
 from trio_gateway.dialects.conversation import (
     Answer,
     AnswerContext,
@@ -33,11 +34,13 @@ from trio_gateway.dialects.openai_responses.items import (
     status_of,
     stop_of,
     unmark_redacted,
+    unread_members,
     usage_of,
     wire_usage,
     write_token,
 )
-from trio_gateway.dialects.wire import BAD_BODY, read_answer
+from trio_gateway.dialects.unread import unread_members as walk_unread
+from trio_gateway.dialects.wire import BAD_BODY, present, read_answer
 from trio_gateway.errors import UpstreamBroke
 
 # ----------------------------------------------------------------------------------------------- reading
@@ -48,6 +51,7 @@ def decode_answer(body: bytes) -> Answer:
     response = read_answer(wire.response_decoder, body)
     status = check_status(response)
     reader = AnswerReader()
+    reader.losses += unread_of_response(response, body)
     parts: list[Part] = []
     for index, raw in enumerate(response.output or ()):
         try:
@@ -112,30 +116,32 @@ class AnswerReader:
     def parts(self, raw: msgspec.Raw, at: str) -> list[Part]:
         """Return the parts that an item is. Raises what msgspec raises."""
         kind = wire.item_head_decoder.decode(raw).type or "message"
+        self.losses += unread_of_item(raw, kind, at)
         if kind == "message":
             return self._message(wire.output_item_decoder.decode(raw), at)
         if kind in CALLS:
             return [call_of(wire.output_item_decoder.decode(raw), kind, at)]
         if kind == "reasoning":
-            part = reasoning_of(wire.reasoning_decoder.decode(raw))
+            part = reasoning_of(wire.reasoning_decoder.decode(raw), at)
             return [] if part is None else [part]
-        return [Opaque(ME, kind, raw)]
+        return [Opaque(ME, kind, raw, at)]
 
     def _message(self, message: wire.OutputItem, at: str) -> list[Part]:
-        if message.phase is not None:
-            self.losses.append(Loss(f"{at}/phase", "an answer has no phase in other dialects"))
         if isinstance(message.content, str):
-            return [Text(message.content)] if message.content else []
+            return [Text(message.content, at + "/content")] if message.content else []
         parts: list[Part] = []
-        for raw in message.content or ():
-            part = content_of(raw)
+        for index, raw in enumerate(message.content or ()):
+            part_at = f"{at}/content/{index}"
+            part = content_of(raw, part_at)
             if isinstance(part, Opaque):
                 parts.append(part)
-            elif part.type == "refusal":
+                continue
+            self.losses += unread_of_content(raw, part_at)
+            if part.type == "refusal":
                 if part.refusal:
-                    parts.append(Refusal(part.refusal))
+                    parts.append(Refusal(part.refusal, part_at))
             elif part.text or part.annotations:
-                parts.append(Text(part.text or "", citations=part.annotations or None))
+                parts.append(Text(part.text or "", part_at, citations=part.annotations or None))
                 if part.logprobs:
                     self.logprobs.append(logprobs_of(part.logprobs))
         return parts
@@ -144,10 +150,47 @@ class AnswerReader:
 _TEXTS = frozenset({"output_text", "text", "refusal"})
 
 
-def content_of(raw: msgspec.Raw) -> wire.ContentPart | Opaque:
+# What the neutral model has a word for, or what is a matter of course.
+_MESSAGE = frozenset({"type", "id", "role", "status", "content"})
+_CALL = frozenset({"type", "id", "call_id", "name", "arguments", "input", "status"})
+_REASONING = frozenset({"type", "id", "summary", "content", "encrypted_content", "status"})
+_CONTENT = frozenset({"type", "text", "annotations", "logprobs", "refusal"})
+_ANSWERED = ("moderation", "tool_usage", "prompt_cache_diagnostics", "input_transformations")
+_SAYS_NOTHING = {"async": (msgspec.Raw(b"false"),), "caller": (msgspec.Raw(b'{"type":"direct"}'),)}
+
+
+def unread_of_item(raw: msgspec.Raw, kind: str, at: str) -> Losses:
+    """Return a loss for each member of an item that no other dialect has. Items of other kinds are opaque."""
+    losses: Losses = []
+    if kind == "message":
+        unread_members(raw, _MESSAGE, wire.OutputItem, at, losses)
+    elif kind in CALLS:
+        unread_members(raw, _CALL, wire.FunctionCall, at, losses, _SAYS_NOTHING)
+    elif kind == "reasoning":
+        unread_members(raw, _REASONING, wire.ReasoningItem, at, losses)
+    return losses
+
+
+def unread_of_content(raw: msgspec.Raw, at: str) -> Losses:
+    """Return a loss for each member of a text or refusal that no other dialect has."""
+    losses: Losses = []
+    unread_members(raw, _CONTENT, wire.ContentPart, at, losses)
+    return losses
+
+
+def unread_of_response(response: wire.Response, body: bytes | msgspec.Raw) -> Losses:
+    """Return a loss for what a response, and not its items, says and no other dialect has.
+
+    What it repeats of the request is no news to anybody.
+    """
+    losses = [Loss("/" + name, "has no counterpart in other dialects") for name, _ in present(response, _ANSWERED)]
+    return losses + walk_unread(body, wire.Response)
+
+
+def content_of(raw: msgspec.Raw, at: str = "") -> wire.ContentPart | Opaque:
     """Return a text or a refusal; anything else is opaque, whatever its members are."""
     tag = wire.item_head_decoder.decode(raw).type or "output_text"
-    return wire.part_decoder.decode(raw) if tag in _TEXTS else Opaque(ME, tag, raw)
+    return wire.part_decoder.decode(raw) if tag in _TEXTS else Opaque(ME, tag, raw, at)
 
 
 CALLS = frozenset({"function_call", "custom_tool_call"})
@@ -158,17 +201,17 @@ def call_of(item: wire.OutputItem, kind: str, at: str) -> ToolCall:
     call_id = item.call_id or item.id or "call_" + at.rpartition("/")[2]
     name = unescape_name(item.name or "")
     if kind == "custom_tool_call":
-        return ToolCall(call_id, name, item.input or "", custom=True)
-    return ToolCall(call_id, name, item.arguments or "{}")
+        return ToolCall(call_id, name, item.input or "", at, custom=True)
+    return ToolCall(call_id, name, item.arguments or "{}", at)
 
 
-def reasoning_of(item: wire.ReasoningItem) -> Reasoning | None:
+def reasoning_of(item: wire.ReasoningItem, at: str = "") -> Reasoning | None:
     """Return an item's reasoning; None where there is neither text nor token."""
     text = "\n\n".join(part.text for part in (*item.summary, *(item.content or ())))
     if not item.encrypted_content:
-        return Reasoning(text, id=item.id or None) if text else None
+        return Reasoning(text, at, id=item.id or None) if text else None
     token, redacted = unmark_redacted(read_token(item.id or None, item.encrypted_content))
-    return Reasoning(text, token=token, redacted=redacted, id=item.id or None)
+    return Reasoning(text, at, token, redacted, item.id or None)
 
 
 def logprobs_of(entries: list[msgspec.Raw]) -> msgspec.Raw:
@@ -180,13 +223,14 @@ def logprobs_of(entries: list[msgspec.Raw]) -> msgspec.Raw:
 
 
 def encode_answer(answer: Answer, context: AnswerContext) -> tuple[bytes, Losses]:
-    losses: Losses = []
+    source, losses = answer.source, list(answer.unread)
     choice = answer.choices[0] if answer.choices else Choice([])
-    losses += [Loss(f"/choices/{other.index}", "there is one answer here") for other in answer.choices[1:]]
+    losses += [Loss(place(source, "choice", other.index), "there is one answer here") for other in answer.choices[1:]]
     names = ItemNames(context)
-    writer = AnswerWriter(names, losses, choice.logprobs)
+    logprobs_at = place(source, "logprobs", choice.index)
+    writer = AnswerWriter(names, losses, choice.logprobs, logprobs_at)
     has_refusal = any(type(part) is Refusal for part in choice.parts)
-    status, reason = status_of(choice.stop, has_refusal, losses)
+    status, reason = status_of(choice.stop, has_refusal, losses, source)
     for part in choice.parts:
         writer.write(part)
     writer.close(status)
@@ -198,13 +242,20 @@ def encode_answer(answer: Answer, context: AnswerContext) -> tuple[bytes, Losses
         status=status,
         output=writer.items,
         reason=reason,
-        usage=wire_usage(answer.usage, losses),
+        usage=wire_usage(answer.usage, losses, place(source, "usage")),
         tier=answer.service_tier,
     )
+    lose_tier(answer.service_tier, losses, place(source, "service_tier"))
     return wire.encode(response), losses
 
 
 _TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
+
+
+def lose_tier(tier: str | None, losses: Losses, at: str = "/service_tier") -> None:
+    if tier not in _TIERS and tier not in (None, "standard"):
+        losses.append(Loss(at, f"there is no tier {tier!r} here"))
+
 
 _AUTO = msgspec.Raw(b'"auto"')
 _NO_METADATA = msgspec.Raw(b"{}")
@@ -276,14 +327,17 @@ class ItemNames:
 class AnswerWriter:
     """Parts in, encoded output items out, in `items`. Texts and refusals in a row are one message."""
 
-    __slots__ = ("_content", "_logprobs", "_names", "items", "losses")
+    __slots__ = ("_content", "_logprobs", "_logprobs_at", "_names", "items", "losses")
 
-    def __init__(self, names: ItemNames, losses: Losses, logprobs: msgspec.Raw | None = None) -> None:
+    def __init__(
+        self, names: ItemNames, losses: Losses, logprobs: msgspec.Raw | None = None, logprobs_at: str = "/logprobs"
+    ) -> None:
         self.items: list[msgspec.Raw] = []
         self.losses = losses
         self._names = names
         self._content: list[msgspec.Raw] = []
-        self._logprobs = [] if logprobs is None else content_logprobs(logprobs, losses)
+        self._logprobs = [] if logprobs is None else content_logprobs(logprobs, losses, logprobs_at)
+        self._logprobs_at = logprobs_at
 
     def _item(self, item: msgspec.Struct) -> None:
         self.items.append(msgspec.Raw(wire.encode(item)))
@@ -291,8 +345,10 @@ class AnswerWriter:
     def write(self, part: Part) -> None:
         match part:
             case Text():
-                annotations = annotations_of(part.citations, part.at, self.losses)
-                logprobs, self._logprobs = self._logprobs, []
+                annotations = annotations_of(part.citations, citations_at(part.at), self.losses)
+                logprobs: list[msgspec.Raw] = []
+                if part.text:
+                    logprobs, self._logprobs = self._logprobs, []
                 self._content.append(msgspec.Raw(wire.encode(wire.OutputText(annotations, logprobs, part.text))))
                 if part.token is not None:
                     self._carry(part.token)
@@ -328,7 +384,7 @@ class AnswerWriter:
         """Write the last message. `status` is the answer's: an incomplete one ends in an incomplete message."""
         self._end_message(status)
         if self._logprobs:
-            self.losses.append(Loss("/logprobs", "there is no text that they could belong to"))
+            self.losses.append(Loss(self._logprobs_at, "there is no text that they could belong to"))
 
 
 def call_item(call: ToolCall, item_id: str) -> wire.FunctionCall | wire.CustomToolCall:
@@ -361,11 +417,11 @@ def carrier_item(token: Token, item_id: str) -> wire.ReasoningItem:
     return wire.ReasoningItem(item_id, [], encrypted_content=write_token(mark_previous(token))[1])
 
 
-def content_logprobs(raw: msgspec.Raw, losses: Losses) -> list[msgspec.Raw]:
+def content_logprobs(raw: msgspec.Raw, losses: Losses, at: str = "/logprobs") -> list[msgspec.Raw]:
     """Return the entries for text; those for a refusal have no place here."""
     found = _logprobs.decode(raw)
     if found.get("refusal"):
-        losses.append(Loss("/logprobs/refusal", "a refusal has no logprobs here"))
+        losses.append(Loss(at + "/refusal", "a refusal has no logprobs here"))
     return found.get("content") or []
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gateway_schemas import openai_responses as wire
+from trio_gateway.dialects.answer_places import place
 from trio_gateway.dialects.conversation import Loss, Losses, Stop, Token, Usage
 from trio_gateway.dialects.names import escape_name
 from trio_gateway.dialects.opaque import carry, recognise
@@ -162,12 +163,12 @@ def usage_of(usage: wire.Usage) -> Usage:
     )
 
 
-def wire_usage(usage: Usage | None, losses: Losses) -> wire.Usage | None:
+def wire_usage(usage: Usage | None, losses: Losses, at: str = "/usage") -> wire.Usage | None:
     """Return the counts. The format has no unknown but for all of them: a count not known is written as 0."""
     if usage is None or (usage.input is None and usage.output is None):
         return None
     if usage.input is None or usage.output is None:
-        losses.append(Loss("/usage", "a count that is not known is written as 0"))
+        losses.append(Loss(at, "a count that is not known is written as 0"))
     before, after = usage.input or 0, usage.output or 0
     return wire.Usage(
         before,
@@ -191,21 +192,25 @@ def stop_of(status: str, reason: str | None, has_calls: bool, has_refusal: bool)
     return Stop("tool_calls" if has_calls else "stop", raw=status)
 
 
-def status_of(stop: Stop | None, has_refusal: bool, losses: Losses) -> tuple[str, str | None]:
-    """Return the status, and the reason of an incomplete one."""
+def status_of(stop: Stop | None, has_refusal: bool, losses: Losses, source: str = "") -> tuple[str, str | None]:
+    """Return the status, and the reason of an incomplete one. `source` is for the pointers of losses."""
     if stop is None:
-        losses.append(Loss("/stop", "the source does not say why the model stopped"))
+        losses.append(Loss(place(source, "stop"), "the source does not say why the model stopped"))
         return "completed", None
-    if stop.sequence is not None:
-        losses.append(Loss("/stop/sequence", "which stop sequence matched has no place here"))
+    if stop.sequence is not None or stop.reason == "stop_sequence":
+        losses.append(Loss(place(source, "sequence"), "which stop sequence matched has no place here"))
+    if stop.detail is not None:
+        losses.append(Loss(place(source, "detail"), "why the model stopped is not explained here"))
     match stop.reason:
         case "length" | "context_window":
+            if stop.reason != "length":
+                losses.append(Loss(place(source, "stop"), "a full context is told as the limit of output"))
             return "incomplete", "max_output_tokens"
         case "refusal":
             # A refusal part says it by itself; without one the answer was cut off.
             return ("completed", None) if has_refusal else ("incomplete", "content_filter")
         case "pause" | "error" | "other":
-            losses.append(Loss("/stop/reason", f"{stop.raw or stop.reason!r} has no counterpart here"))
+            losses.append(Loss(place(source, "stop"), f"{stop.raw or stop.reason!r} has no counterpart here"))
     return "completed", None
 
 

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from gateway_schemas import openai_responses as wire
-from trio_gateway.dialects.conversation import Loss, Losses, Opaque, Token
+from trio_gateway.dialects.conversation import Losses, Opaque, Token
 from trio_gateway.dialects.events import (
     AnswerEvent,
     Cite,
@@ -43,6 +43,8 @@ from trio_gateway.dialects.openai_responses.answer import (
     reason_of,
     reasoning_of,
     tier_of,
+    unread_of_item,
+    unread_of_response,
 )
 from trio_gateway.dialects.openai_responses.errors import error_of, read_error_member
 from trio_gateway.dialects.openai_responses.items import ME, stop_of, usage_of
@@ -50,6 +52,15 @@ from trio_gateway.dialects.wire import BAD_BODY, check_text
 from trio_gateway.errors import UpstreamBroke, UpstreamError
 
 Kind: TypeAlias = Literal["text", "reasoning", "redacted", "call", "custom_call", "refusal", "opaque"]
+
+
+class _Holder(msgspec.Struct):
+    """The event that ends a stream."""
+
+    response: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_decode_holder = msgspec.json.Decoder(_Holder).decode
 
 
 class _Part:
@@ -68,7 +79,7 @@ class AnswerDecoder:
     """See `dialects.AnswerDecoder`."""
 
     __slots__ = ("_announced", "_ended", "_events", "_has_calls", "_has_refusal", "_items_done", "_next_key", "_parts",
-                 "_seen", "_sse", "_started", "_thought_ids", "losses")  # fmt: skip
+                 "_seen", "_sse", "_started", "_thought_ids", "_told", "losses")  # fmt: skip
 
     def __init__(self) -> None:
         self.losses: Losses = []
@@ -78,6 +89,7 @@ class AnswerDecoder:
         self._announced: dict[tuple[int, int], tuple[Kind, str]] = {}  # begun, and without a payload so far
         self._items_done: set[int] = set()
         self._thought_ids: dict[int, str] = {}  # by output_index
+        self._told: set[tuple[int, int]] = set()  # content that is done
         self._seen = False  # an item
         self._next_key = 0
         self._started = False
@@ -135,11 +147,19 @@ class AnswerDecoder:
             raise
         reader = _EVENTS.get(event.type)
         if reader is not None:
+            if event.type in _LAST:
+                self._unread_of_last(data)
             if not self._started and event.type not in _LIFECYCLE:
                 self._start(None)
             reader(self, event)
         elif not event.type and event.error is not msgspec.UNSET:
             self._on_error(event)
+
+    def _unread_of_last(self, data: bytes) -> None:
+        """Note what the whole response says that nobody knows: its last event holds it."""
+        whole = _decode_holder(data).response
+        response = wire.response_decoder.decode(whole)
+        self.losses += unread_of_response(response, whole)
 
     # --------------------------------------------------------------------------------------- lifecycle
 
@@ -209,7 +229,15 @@ class AnswerDecoder:
                 self._announced[place] = (kind, "")
 
     def _on_content_done(self, event: wire.StreamEvent) -> None:
-        self._announced.pop((event.output_index or 0, event.content_index or 0), None)
+        index, position = place = (event.output_index or 0, event.content_index or 0)
+        self._announced.pop(place, None)
+        if type(event.part) is not msgspec.Raw or event.part == _NULL or index in self._items_done:
+            return
+        if place not in self._told:
+            self._finish_content(index, position, content_of(event.part))
+            if place in self._parts:
+                self._close(place)
+            self._told.add(place)
 
     def _on_item_done(self, event: wire.StreamEvent) -> None:
         self._seen = True
@@ -224,6 +252,7 @@ class AnswerDecoder:
         for place in [place for place in self._announced if place[0] == index]:
             del self._announced[place]
         kind = wire.item_head_decoder.decode(raw).type or "message"
+        self.losses += unread_of_item(raw, kind, f"/output/{index}")
         if kind == "message":
             self._finish_message(index, wire.output_item_decoder.decode(raw))
         elif kind in CALLS:
@@ -245,8 +274,6 @@ class AnswerDecoder:
         self._open(index, 0, "custom_call" if call.custom else "call", call.id, call.name)
 
     def _finish_message(self, index: int, message: wire.OutputItem) -> None:
-        if message.phase is not None:
-            self.losses.append(Loss(f"/output/{index}/phase", "an answer has no phase in other dialects"))
         content = message.content
         if isinstance(content, str):
             self._rest(index, 0, "text", content)
@@ -255,6 +282,8 @@ class AnswerDecoder:
             self._finish_content(index, position, content_of(raw))
 
     def _finish_content(self, index: int, position: int, part: wire.ContentPart | Opaque) -> None:
+        if (index, position) in self._told:
+            return
         if isinstance(part, Opaque):
             self._opaque(part)
             return
@@ -320,14 +349,16 @@ class AnswerDecoder:
     def _tell(self, index: int, position: int, kind: Kind, text: str, id_: str = "") -> None:
         part = self._parts.get((index, position))
         if part is None:
-            if index in self._items_done:
-                return  # a delta after the item was done has nowhere to go
+            if index in self._items_done or (index, position) in self._told:
+                return  # a delta after the part was done has nowhere to go
             part = self._open(index, position, kind, id_)
         part.length += len(text)
         self._events.append(Delta(part.key, text))
 
     def _rest(self, index: int, position: int, kind: Kind, text: str | None, id_: str = "") -> None:
         """Tell what of a whole text has not been told."""
+        if (index, position) in self._told:
+            return
         part = self._parts.get((index, position))
         rest = (text or "")[part.length if part is not None else 0 :]
         if rest:
@@ -363,6 +394,8 @@ class AnswerDecoder:
             self._cite(event.output_index or 0, event.content_index or 0, event.annotation)
 
     def _cite(self, index: int, position: int, citation: msgspec.Raw) -> None:
+        if (index, position) in self._told:
+            return
         part = self._parts.get((index, position)) or self._open(index, position, "text")
         part.citations += 1
         self._events.append(Cite(part.key, citation))
@@ -395,6 +428,7 @@ class AnswerDecoder:
 
 _CONTENT: dict[str, Kind] = {"output_text": "text", "refusal": "refusal"}
 _NULL = msgspec.Raw(b"null")
+_LAST = frozenset({"response.completed", "response.incomplete"})
 _LIFECYCLE = frozenset(
     {
         "response.created", "response.queued", "response.in_progress", "response.completed", "response.incomplete",

@@ -38,6 +38,7 @@ from trio_gateway.dialects.openai_responses.answer import (
     call_item,
     carrier_item,
     content_logprobs,
+    lose_tier,
     reasoning_item,
     response_of,
 )
@@ -89,8 +90,8 @@ class _Part:
 class AnswerEncoder:
     """See `dialects.AnswerEncoder`. Only the first choice is told: the format has no others."""
 
-    __slots__ = ("_begun", "_context", "_done", "_ended", "_items", "_message", "_names", "_out", "_parts", "_pending",
-                 "_refused", "_sequence", "_start", "_stop", "_unheard", "_usage", "losses")  # fmt: skip
+    __slots__ = ("_begun", "_context", "_done", "_ended", "_items", "_message", "_names", "_out", "_parts",
+                 "_pending", "_refused", "_sequence", "_start", "_stop", "_unheard", "_usage", "losses")  # fmt: skip
 
     def __init__(self, context: AnswerContext) -> None:
         self.losses: Losses = []
@@ -185,6 +186,7 @@ class AnswerEncoder:
         if self._pending:
             self.losses.append(Loss("/logprobs", "there is no text that they could belong to"))
         usage = wire_usage(self._usage, self.losses)
+        lose_tier(self._start.service_tier, self.losses)
         self._emit(b"response.%b" % status.encode(), self._response(status, reason, usage=usage))
         self._ended = True
 
@@ -318,8 +320,15 @@ class AnswerEncoder:
 
     def _on_sign(self, event: Sign) -> None:
         part = self._parts.get(event.key)
-        if part is not None:
+        if part is None:
+            return
+        if part.kind not in ("call", "custom_call"):
             part.token = event.token
+        elif part.index == len(self._items) - 1:
+            # At once: parallel calls may stay open to the end, and the token is of the item right before it.
+            self._carry(event.token)
+        else:
+            self.losses.append(Loss("", "a call's reasoning token that came after the next item had begun"))
 
     def _on_cite(self, event: Cite) -> None:
         part = self._parts.get(event.key)
