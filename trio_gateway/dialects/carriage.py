@@ -142,6 +142,16 @@ class ChatCarriage:
         """Make `body` and `losses` those for the target."""
         self._target = dialect(load.dialect)
         self.same = load.dialect == self._source_name
+        self.told = None
+        if self.same:
+            self.losses = []
+            self.body = self._renamed(load.model)
+        elif self._source_name in ollama_loading.SOURCES and not self.conversation().turns:
+            self.told = ollama_loading.loaded(self._source_name, self.conversation(), load.created)
+        else:
+            self._translate(load)
+
+    def _translate(self, load: Load) -> None:
         envelope = self._envelope
         self._context = AnswerContext(
             id=load.id,
@@ -150,17 +160,10 @@ class ChatCarriage:
             include_usage=envelope.include_usage,
             array=envelope.array,
         )
-        self.told = None
-        if self.same:
-            self.losses = []
-            self.body = self._renamed(load.model)
-        elif self._source_name in ollama_loading.SOURCES and not self.conversation().turns:
-            self.told = ollama_loading.loaded(self._source_name, self.conversation(), load.created)
-        else:
-            conversation = self.conversation()
-            if self.fetched:
-                conversation = with_media(conversation, self.fetched, load.dialect, load.capabilities)
-            self.body, self.losses = self._target.encode_request(conversation, load.model, load.capabilities)
+        conversation = self.conversation()
+        if self.fetched:
+            conversation = with_media(conversation, self.fetched, load.dialect, load.capabilities)
+        self.body, self.losses = self._target.encode_request(conversation, load.model, load.capabilities)
 
     def _renamed(self, model: str) -> bytes:
         """Return the client's own body, for a target that speaks its dialect."""
