@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from values import bad_arguments, dumps, good_arguments, json_objects
 
 from trio_gateway import translate_answer, translate_request
 from trio_gateway.dialects.conversation import Reasoning, ToolCall, ToolResult
+from trio_gateway.dialects.gemini.results import NO_RESULT
 from trio_gateway.errors import InvalidRequest, UpstreamError
 
 
@@ -92,12 +94,24 @@ def test_r03_a_second_trip_loses_nothing_more(source: str, target: str, data: st
     try:
         once, stream = _there_and_back(body, source, target)
         twice, _ = _there_and_back(once, source, target, stream=stream)
+        if settles_later(body, once, source, target):
+            once, twice = twice, _there_and_back(twice, source, target, stream=stream)[0]
     except InvalidRequest:  # the second trip's too: of some requests one trip leaves nothing to ask
         assume(False)
         return
-    thrice, _ = _there_and_back(twice, source, target, stream=stream)
-    before, after = (request_atoms(read_request(source, seen, stream=stream)) for seen in (twice, thrice))
+    before, after = (request_atoms(read_request(source, seen, stream=stream)) for seen in (once, twice))
     assert changed(before, after) == ([], [])
+
+
+def settles_later(body: bytes, once: bytes, source: str, target: str) -> bool:
+    """Say whether what one trip gives may not yet be what every later trip gives: in these cases, and no others."""
+    if source == "gemini" and target in ("openai_chat", "openai_responses", "ollama") and bytes(NO_RESULT) in once:
+        # An error stood in on the way back for a result that was not there: that it is one falls on the next.
+        return True
+    # What stands side by side on the far side comes back as one, where the near side joins neighbours: put into the
+    # order of one message, or joined to one text, it is when it goes out as one.
+    far = read_request(target, carry(body, source, target).body).turns
+    return any(one.role == two.role != "tool" for one, two in pairwise(far))
 
 
 def _there_and_back(body: bytes, source: str, target: str, *, stream: bool = False) -> tuple[bytes, bool]:

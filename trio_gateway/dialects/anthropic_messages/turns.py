@@ -147,7 +147,9 @@ class _TurnWriter:
                 pointer=turns[-1].at if turns else "",
             )
         last, turn = self.messages[-1], self._previous
-        if last["role"] != "assistant" or turn is None or type(turn.parts[-1]) is Opaque:
+        if last["role"] != "assistant" or turn is None:
+            return
+        if type(part := turn.parts[-1]) is Opaque and part.dialect == NAME:
             return
         if not self._capabilities.prefill:
             raise InvalidRequest(
@@ -155,14 +157,14 @@ class _TurnWriter:
                 code="invalid_value",
                 pointer=turn.at,
             )
-        block = last["content"][-1]
-        if type(block) is TextBlock and block.text != (trimmed := block.text.rstrip()):
+        content = last["content"]
+        while content and type(block := content[-1]) is TextBlock and block.text != (trimmed := block.text.rstrip()):
             self._lose(turn, "the white space at its end is left out, which the provider refuses")
             block.text = trimmed
             if not trimmed:
-                last["content"].pop()
-                if not last["content"]:
-                    self.messages.pop()
+                content.pop()
+        if not content:
+            self.messages.pop()
 
     def _lose(self, turn: Turn, reason: str) -> None:
         self._losses.append(Loss(turn.at, reason))

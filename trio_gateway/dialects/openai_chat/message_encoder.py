@@ -62,7 +62,11 @@ class MessageWriter:
 
     def _write_turn(self, turn: Turn) -> None:
         if turn.role == "assistant":
-            self.messages.append(self._assistant(turn))
+            message = self._assistant(turn)
+            if turn.parts and message == wire_chat.AssistantMessage("", turn.name):
+                self._lose(turn.at, "nothing of it is left")
+            else:
+                self.messages.append(message)
         elif turn.role == "tool":
             self._tool(turn)
         elif turn.role == "user":
