@@ -330,13 +330,14 @@ def silent(
 
     `losses` are those of the trip there, whose pointers are those of `before`; `later` those of the trip back, whose
     pointers are those of `between`, which is what was read on the other side. Without any loss the two must be equal.
-    With losses everything that none of them names must still be there; the first of texts that were joined is where
-    it was, for it is the others that were changed; borders between turns fall when what was between them does.
+    With losses everything that none of them names must still be there; the first of texts, or of thoughts, that were
+    joined is where it was, for it is the others that were changed; borders between turns fall when what was between
+    them does.
     """
     if not losses and not later:
         return [atom for atom in changed(before, after)[0] if (atom.says, target) not in _DONE_ANYWAY]
     left = Counter(_loose(atom) for atom in after)
-    texts = [atom.says[1] for atom in after if atom.says[0] == "text"]
+    texts = [atom.says for atom in after if atom.says[0] in ("text", "reasoning")]
     later_said = {_loose(atom) for atom in between if covers(later, atom.at)}
     named = [
         covers(losses, atom.at) or any(loss.pointer == atom.turn for loss in losses if atom.turn) for atom in before
@@ -350,7 +351,7 @@ def silent(
             left[says] -= 1
         elif says in later_said or (atom.says, target) in _DONE_ANYWAY:
             continue
-        elif atom.says[0] != "text" or not any(text.startswith(atom.says[1]) for text in texts):
+        elif not any(kind == atom.says[0] and text.startswith(atom.says[1]) for kind, text, *_ in texts):
             found.append(atom)
     if ("thinks", True) not in left:  # where it does not think, there are no thoughts to show
         found = [atom for atom in found if atom.says[0] != "show thoughts"]

@@ -60,6 +60,14 @@ FOUND = [
         "gemini",
         b'{"model":"a-model","max_tokens":99999,"messages":[{"role":"user","content":"a"}],"output_config":{"effort":"max"}}',
     ),
+    (
+        "ollama",
+        "gemini",
+        (
+            b'{"model":"a-model","messages":[{"role":"assistant","content":"","thinking":"a"},'
+            b'{"role":"assistant","content":"","thinking":"b"}]}'
+        ),
+    ),
 ]
 
 
