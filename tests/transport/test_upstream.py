@@ -7,6 +7,7 @@ import random
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,7 @@ async def test_cancelled_at_any_moment_it_closes_its_connection_and_gives_up_its
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_thousands_of_random_cancellations_leave_nothing_open_and_the_upstream_serving(
+async def test_thousands_of_random_cancellations_and_deadlines_leave_nothing_open_and_the_upstream_serving(
     provider_of: Any, answer: Any, seed: int
 ) -> None:
     rng = random.Random(seed)
@@ -217,22 +218,27 @@ async def test_thousands_of_random_cancellations_leave_nothing_open_and_the_upst
                 await trio.sleep(rng.random() / 100)
             await peer.send(raw[cut:])
 
-    answered = cancelled = broken = 0
+    answered = cancelled = broken = late = 0
 
     async def one() -> None:
-        nonlocal answered, cancelled, broken
+        nonlocal answered, cancelled, broken, late
         body = bytes(3_000_000 if rng.random() < 0.01 else 20)
         with trio.CancelScope() as scope:
             longest_s = rng.choice([0, 0.0005, 0.002, 0.01, float("inf")])
-            scope.deadline = trio.current_time() + longest_s * (1 - rng.random())
+            until_s = trio.current_time() + longest_s * (1 - rng.random())
+            due_s = until_s if rng.random() < 0.5 else inf
+            if due_s == inf:
+                scope.deadline = until_s
             try:
-                response = await upstream.open("POST", TARGET, HEADERS, body)
+                response = await upstream.open("POST", TARGET, HEADERS, body, due_s)
                 try:
                     if rng.random() < 0.8:
                         assert await response.read(100) == b"hello"
                         answered += 1
                 finally:
                     await response.aclose()
+            except Overdue:
+                late += 1
             except UpstreamBroke:
                 broken += 1
         cancelled += scope.cancelled_caught
@@ -241,7 +247,7 @@ async def test_thousands_of_random_cancellations_leave_nothing_open_and_the_upst
         for _ in range(120):
             await one()
 
-    async with provider_of(misbehave) as provider, upstream_for(provider, connections_max=8, idle_max=4) as upstream:
+    async with provider_of(misbehave) as provider, watched(provider, connections_max=8, idle_max=4) as upstream:
         async with trio.open_nursery() as nursery:
             for _ in range(20):
                 nursery.start_soon(keep_asking)
@@ -256,7 +262,7 @@ async def test_thousands_of_random_cancellations_leave_nothing_open_and_the_upst
         assert client.connections == 0
         await provider.wait_all_closed()
     # All three happened, or this has tested nothing.
-    assert min(answered, cancelled) > 100
+    assert min(answered, cancelled, late) > 100
     assert broken > 5
 
 

@@ -102,7 +102,7 @@ class Client:
     async def _connect(self, origin: Origin, connect_s: float, due_s: float) -> Connection:
         if due_s == inf:
             return await connect(origin, self._tls, connect_s)
-        left_s = due_s - trio.current_time()
+        left_s = max(0.0, due_s - trio.current_time())
         try:
             return await connect(origin, self._tls, min(connect_s, left_s))
         except UpstreamUnreachable as error:
