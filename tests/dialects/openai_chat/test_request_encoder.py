@@ -459,3 +459,12 @@ def test_a_longer_history_begins_with_the_same_bytes(turns: list[Turn], more: li
     short = encode_request(Conversation(source="gemini", model="m", turns=turns), "m", Capabilities())[0]
     longer = encode_request(Conversation(source="gemini", model="m", turns=turns + more), "m", Capabilities())[0]
     assert longer.startswith(short.removesuffix(b"]}"))
+
+
+def test_a_message_of_which_nothing_is_left_is_left_out_and_one_must_stay() -> None:
+    gone = Turn("assistant", [Reasoning("hm", "/r")], "/t")
+    body, losses = encode(HI, gone, HI)
+    assert [message["role"] for message in body["messages"]] == ["user", "user"]
+    assert losses == ["/r", "/t"]
+    with pytest.raises(InvalidRequest, match="at least one message"):
+        encode(gone)

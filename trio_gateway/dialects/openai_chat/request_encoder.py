@@ -34,14 +34,15 @@ def encode_request(conversation: Conversation, model: str, capabilities: Capabil
     Raises InvalidRequest for media that Chat cannot name, what only the client could inline, and where there is no
     message to write.
     """
-    if not conversation.turns:
+    writer = _RequestWriter(conversation, capabilities)
+    request = writer.write(model)
+    if not request.messages:
         raise InvalidRequest(
-            "This model's provider requires at least one message.",
+            "This model's provider requires at least one message, with something in it.",
             code="invalid_value",
             pointer=conversation.pointer("turns"),
         )
-    writer = _RequestWriter(conversation, capabilities)
-    return wire_chat.encode(writer.write(model)), as_written(conversation, writer.losses)
+    return wire_chat.encode(request), as_written(conversation, writer.losses)
 
 
 class _RequestWriter:
