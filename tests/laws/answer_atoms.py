@@ -119,7 +119,7 @@ def _part(part: Part, run: str, whole: str) -> Iterator[Atom]:
     token = getattr(part, "token", None)
     if token is not None:
         # Responses has one place for tokens, and marks what they are of.
-        value = token.value.removeprefix("previous:").removeprefix("redacted:")
+        value = token.value.removeprefix("previous:").removeprefix("redacted:").removeprefix("text:")
         yield Atom(("token", token.issuer, value), at)
 
 

@@ -213,7 +213,10 @@ class _Reader:
             if type(part) is Reasoning and parts and _is_carrier(part):
                 last = parts[-1]
                 if type(last) is ToolCall or type(last) is Text:
-                    last.token, last.token_at = part.token, part.at
+                    if last.token is None:
+                        last.token, last.token_at = part.token, part.at
+                    else:  # of an empty text after it, which is no block
+                        parts.append(Text("", part.at, token=part.token, token_at=part.at))
                     continue
             parts.append(part)
         return parts

@@ -351,7 +351,7 @@ class AnswerWriter:
                     logprobs, self._logprobs = self._logprobs, []
                 self._content.append(msgspec.Raw(wire.encode(wire.OutputText(annotations, logprobs, part.text))))
                 if part.token is not None:
-                    self._carry(part.token)
+                    self._carry(part.token, empty=not part.text)
             case Refusal():
                 self._content.append(msgspec.Raw(wire.encode(wire.RefusalPart(part.text))))
             case ToolCall():
@@ -371,9 +371,9 @@ class AnswerWriter:
                 kind = part.tag if isinstance(part, Opaque) else type(part).__name__.lower()
                 self.losses.append(Loss(part.at, f"an answer holds no {kind} here"))
 
-    def _carry(self, token: Token) -> None:
+    def _carry(self, token: Token, *, empty: bool = False) -> None:
         self._end_message()
-        self._item(carrier_item(token, self._names.item("rs", len(self.items))))
+        self._item(carrier_item(token, self._names.item("rs", len(self.items)), empty=empty))
 
     def _end_message(self, status: str = "completed") -> None:
         if self._content:
@@ -412,9 +412,9 @@ def reasoning_item(part: Reasoning, item_id: str) -> wire.ReasoningItem:
     return wire.ReasoningItem(item_id, summary, encrypted_content=encrypted)
 
 
-def carrier_item(token: Token, item_id: str) -> wire.ReasoningItem:
-    """Return the item that carries the token of the text or call before it."""
-    return wire.ReasoningItem(item_id, [], encrypted_content=write_token(mark_previous(token))[1])
+def carrier_item(token: Token, item_id: str, *, empty: bool = False) -> wire.ReasoningItem:
+    """Return the item that carries the token of the text or call before it; of a text that is `empty`, of nothing."""
+    return wire.ReasoningItem(item_id, [], encrypted_content=write_token(mark_previous(token, empty=empty))[1])
 
 
 def content_logprobs(raw: msgspec.Raw, losses: Losses, at: str = "/logprobs") -> list[msgspec.Raw]:

@@ -38,6 +38,7 @@ from trio_gateway.dialects.openai_responses.items import (
     EMPTY_LISTS,
     ME,
     read_token,
+    unmark_alone,
     unmark_previous,
     unmark_redacted,
     unread_members,
@@ -169,6 +170,9 @@ class ItemReader:
         token, redacted = None, False
         if item.encrypted_content:
             token, redacted = unmark_redacted(read_token(item_id, item.encrypted_content))
+            if (alone := unmark_alone(token)) is not None:
+                self._part("assistant", Text("", at, token=alone, token_at=at), at)
+                return
             carried = unmark_previous(token)
             if carried is not None:
                 self._sign(Reasoning("", at, carried))

@@ -31,6 +31,7 @@ EMPTY_LISTS = (NULL, msgspec.Raw(b"[]"))
 
 _REDACTED = "redacted:"  # the token is the content
 _PREVIOUS = "previous:"  # it belongs to the text or call before the reasoning item, which is there only to carry it
+_ALONE = "text:"  # it belongs to a text that was empty, and is no item of its own
 
 
 def read_token(item_id: str | None, encrypted_content: str) -> Token:
@@ -51,8 +52,9 @@ def mark_redacted(token: Token) -> Token:
     return token if token.issuer == ME else Token(token.issuer, _REDACTED + token.value)
 
 
-def mark_previous(token: Token) -> Token:
-    return Token(token.issuer, _PREVIOUS + token.value)
+def mark_previous(token: Token, *, empty: bool = False) -> Token:
+    """Return the token with the mark of what it is of: what is before it, or an `empty` text."""
+    return Token(token.issuer, (_ALONE if empty else _PREVIOUS) + token.value)
 
 
 def unmark_redacted(token: Token) -> tuple[Token, bool]:
@@ -63,10 +65,19 @@ def unmark_redacted(token: Token) -> tuple[Token, bool]:
 
 
 def unmark_previous(token: Token) -> Token | None:
-    """Return the token for the part before it; None for a token of reasoning."""
-    if token.issuer != ME and token.value.startswith(_PREVIOUS):
-        return Token(token.issuer, token.value[len(_PREVIOUS) :])
-    return None
+    """Return the token for the part before it; None for a token of something else."""
+    return _unmarked(token, _PREVIOUS)
+
+
+def unmark_alone(token: Token) -> Token | None:
+    """Return the token of an empty text; None for a token of something else."""
+    return _unmarked(token, _ALONE)
+
+
+def _unmarked(token: Token, mark: str) -> Token | None:
+    if token.issuer == ME or not token.value.startswith(mark):
+        return None
+    return Token(token.issuer, token.value[len(mark) :])
 
 
 # ----------------------------------------------------------------------------------------- names and ids

@@ -228,9 +228,9 @@ class AnswerEncoder:
         else:
             self._finish_item(message.index, wire.OutputMessage(message.id, status, message.parts))
 
-    def _carry(self, token: Token) -> None:
+    def _carry(self, token: Token, *, empty: bool = False) -> None:
         self._end_message()
-        item = carrier_item(token, self._next_id("rs"))
+        item = carrier_item(token, self._next_id("rs"), empty=empty)
         self._finish_item(self._add_item(item), item)
 
     # ------------------------------------------------------------------------------------------ parts
@@ -372,7 +372,7 @@ class AnswerEncoder:
             self._close_reasoning(part, text)
             return
         if part.token is not None:
-            self._carry(part.token)
+            self._carry(part.token, empty=not text)
 
     def _close_content(self, part: _Part, message: _Message, text: str) -> None:
         whole: msgspec.Struct
