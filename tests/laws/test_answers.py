@@ -11,7 +11,7 @@ import ollama
 import openai.types.chat
 import openai.types.responses
 import pytest
-from answers import answers, frames, whole
+from answers import answers
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
 from google.genai import types as google_types
 from hypothesis import assume, given
@@ -20,6 +20,7 @@ from lawbook import every_dialect, every_pair, law
 from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
+from rich_answers import any_answers, frames, whole
 from rich_requests import rich_requests
 from shared_requests import shared_requests
 from trips import CONTEXT, carry, carry_answer, carry_stream, module
@@ -86,10 +87,16 @@ _KNOWN: dict[str, tuple[str, ...]] = {
 
 @every_pair
 @law
-@given(answers())
-def test_r09_counts_are_conserved(source: str, target: str, sketch: dict[str, Any]) -> None:
+@given(st.data())
+def test_r09_counts_are_conserved(source: str, target: str, data: st.DataObject) -> None:
+    sketch = data.draw(any_answers(source))
     read = module(source).decode_answer(whole(source, sketch)).usage
-    arrived = module(target).decode_answer(carry_answer(source, target, whole(source, sketch))[0]).usage
+    told = carry_answer(source, target, whole(source, sketch))[0]
+    try:
+        arrived = module(target).decode_answer(told).usage
+    except UpstreamError:  # an answer that says nothing, and not why: see R10
+        assert target == "gemini"
+        return
     if sketch["usage"] is None:
         assert not _counts(arrived)
         return

@@ -226,3 +226,21 @@ TERMINALS = {
     "gemini": (b'"finishReason"',),
     "ollama": (b'"done":true',),
 }
+
+
+@every_pair
+@law
+@given(st.data(), st.sampled_from((400, 429, 500, 503)))
+def test_r17_an_error_in_a_stream_keeps_its_message_and_ends_it(
+    source: str, target: str, data: st.DataObject, status: int
+) -> None:
+    chunks = data.draw(frames(source, data.draw(any_answers(source))))
+    broken = chunks[: data.draw(st.integers(0, len(chunks) // 2))]
+    stream = [*broken, module(source).encode_stream_error(UpstreamError("It is all over.", status=status))]
+    read = decode_stream(source, stream)[-1]
+    if isinstance(read, End):  # the answer was whole before
+        return
+    last = decode_stream(target, [carry_stream(source, target, stream)])[-1]
+    assert isinstance(read, Fail)
+    assert isinstance(last, Fail)
+    assert "It is all over." in last.error.message
