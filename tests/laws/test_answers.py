@@ -11,7 +11,6 @@ import ollama
 import openai.types.chat
 import openai.types.responses
 import pytest
-from answers import answers
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
 from google.genai import types as google_types
 from hypothesis import assume, given
@@ -152,6 +151,17 @@ def _ollama_request(body: dict[str, Any]) -> None:
     ollama.Options.model_validate(body.get("options", {}))
 
 
+def _chat_chunk(line: bytes) -> None:
+    """Validate a chunk. Chat's types have no call of a custom tool in it, though its streams do: its kind goes."""
+    chunk = json.loads(line)
+    for choice in chunk["choices"]:
+        for call in choice["delta"].get("tool_calls", []):
+            assert call.get("type") != "custom" or set(call["custom"]) == {"name", "input"}
+            if call.get("type") == "custom":
+                del call["type"]
+    openai.types.chat.ChatCompletionChunk.model_validate(chunk)
+
+
 _REQUEST: dict[str, Callable[[dict[str, Any]], object]] = {
     "openai_chat": lambda body: _chat_request.validate_python({**body, "stream": False}),
     "openai_responses": lambda body: _responses_request.validate_python({**body, "stream": False}),
@@ -167,7 +177,7 @@ _ANSWER: dict[str, Callable[[Any], object]] = {
     "ollama": ollama.ChatResponse.model_validate_json,
 }
 _EVENT: dict[str, Callable[[Any], object]] = {
-    "openai_chat": openai.types.chat.ChatCompletionChunk.model_validate_json,
+    "openai_chat": _chat_chunk,
     "openai_responses": _responses_event.validate_json,
     "anthropic_messages": _anthropic_event.validate_json,
     "gemini": google_types.GenerateContentResponse.model_validate_json,
@@ -192,7 +202,7 @@ def test_r14_written_requests_are_the_vendors_own(source: str, target: str, data
 @law
 @given(st.data())
 def test_r14_written_answers_and_events_are_the_vendors_own(source: str, target: str, data: st.DataObject) -> None:
-    sketch = data.draw(answers())
+    sketch = data.draw(any_answers(source))
     _ANSWER[target](carry_answer(source, target, whole(source, sketch))[0])
     stream = carry_stream(source, target, data.draw(frames(source, sketch)))
     lines = stream.replace(b"\r\n", b"\n").split(b"\n")

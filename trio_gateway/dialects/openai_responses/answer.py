@@ -39,6 +39,7 @@ from trio_gateway.dialects.openai_responses.items import (
     wire_usage,
     write_token,
 )
+from trio_gateway.dialects.openai_responses.logprobs import content_logprobs, logprobs_of
 from trio_gateway.dialects.unread import unread_members as walk_unread
 from trio_gateway.dialects.wire import BAD_BODY, present, read_answer
 from trio_gateway.errors import UpstreamBroke
@@ -212,11 +213,6 @@ def reasoning_of(item: wire.ReasoningItem, at: str = "") -> Reasoning | None:
         return Reasoning(text, at, id=item.id or None) if text else None
     token, redacted = unmark_redacted(read_token(item.id or None, item.encrypted_content))
     return Reasoning(text, at, token, redacted, item.id or None)
-
-
-def logprobs_of(entries: list[msgspec.Raw]) -> msgspec.Raw:
-    """Return logprobs in Chat's shape, whose entries are the same."""
-    return msgspec.Raw(wire.encode({"content": entries}))
 
 
 # ----------------------------------------------------------------------------------------------- writing
@@ -415,14 +411,3 @@ def reasoning_item(part: Reasoning, item_id: str) -> wire.ReasoningItem:
 def carrier_item(token: Token, item_id: str, *, empty: bool = False) -> wire.ReasoningItem:
     """Return the item that carries the token of the text or call before it; of a text that is `empty`, of nothing."""
     return wire.ReasoningItem(item_id, [], encrypted_content=write_token(mark_previous(token, empty=empty))[1])
-
-
-def content_logprobs(raw: msgspec.Raw, losses: Losses, at: str = "/logprobs") -> list[msgspec.Raw]:
-    """Return the entries for text; those for a refusal have no place here."""
-    found = _logprobs.decode(raw)
-    if found.get("refusal"):
-        losses.append(Loss(at + "/refusal", "a refusal has no logprobs here"))
-    return found.get("content") or []
-
-
-_logprobs = msgspec.json.Decoder(dict[str, list[msgspec.Raw] | None])

@@ -39,7 +39,6 @@ from trio_gateway.dialects.openai_responses.answer import (
     check_status,
     content_of,
     created_of,
-    logprobs_of,
     reason_of,
     reasoning_of,
     tier_of,
@@ -48,6 +47,7 @@ from trio_gateway.dialects.openai_responses.answer import (
 )
 from trio_gateway.dialects.openai_responses.errors import error_of, read_error_member
 from trio_gateway.dialects.openai_responses.items import ME, stop_of, usage_of
+from trio_gateway.dialects.openai_responses.logprobs import logprobs_of
 from trio_gateway.dialects.wire import BAD_BODY, check_text
 from trio_gateway.errors import UpstreamBroke, UpstreamError
 

@@ -37,13 +37,13 @@ from trio_gateway.dialects.openai_responses.answer import (
     ItemNames,
     call_item,
     carrier_item,
-    content_logprobs,
     lose_tier,
     reasoning_item,
     response_of,
 )
 from trio_gateway.dialects.openai_responses.errors import encode_stream_error, failure_of
 from trio_gateway.dialects.openai_responses.items import CONTENT_TAGS, ME, annotation_of, status_of, wire_usage
+from trio_gateway.dialects.openai_responses.logprobs import content_logprobs
 from trio_gateway.errors import UpstreamBroke, UpstreamError
 
 _encode = wire.encode
