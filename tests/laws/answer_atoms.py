@@ -53,10 +53,8 @@ def _choice(choice: Choice, source: str) -> Iterator[Atom]:
     index = choice.index
     whole = "".join(part.text for part in choice.parts if isinstance(part, Text))
     for place, part in enumerate(choice.parts):
-        last = choice.parts[place - 1] if place else None
         for atom in _part(part, _run(choice.parts, place), whole):
-            if atom.says[0] != "text" or not isinstance(last, Text):
-                yield Atom((atom.says[0], index, *atom.says[1:]), atom.at)
+            yield Atom((atom.says[0], index, *atom.says[1:]), atom.at)
     yield from _stop(choice, source)
     if choice.logprobs is not None:
         for kind, entries in json.loads(bytes(choice.logprobs)).items():
@@ -85,9 +83,17 @@ def _stop(choice: Choice, source: str) -> Iterator[Atom]:
 
 
 def _run(parts: list[Part], place: int) -> str:
-    """Return the text of the texts in a row from `place` on: where one of them ends does not say anything."""
-    texts = takewhile(lambda part: isinstance(part, Text), parts[place:])
-    return "".join(part.text for part in texts if isinstance(part, Text))
+    """Return the text of the texts, or refusals, in a row, where their first word stands: where one of them ends does
+    not say anything."""
+    kind = type(parts[place])
+    before = takewhile(lambda part: type(part) is kind, reversed(parts[:place]))
+    if kind not in (Text, Refusal) or not _text(parts[place]) or any(map(_text, before)):
+        return ""
+    return "".join(map(_text, takewhile(lambda part: type(part) is kind, parts[place:])))
+
+
+def _text(part: Part) -> str:
+    return part.text if isinstance(part, Text | Refusal) else ""
 
 
 def _logprob(entry: dict[str, Any]) -> tuple[Any, ...]:
@@ -112,8 +118,8 @@ def _part(part: Part, run: str, whole: str) -> Iterator[Atom]:
             arguments = part.arguments if part.custom else value_of(part.arguments or "{}")
             yield Atom(("call", part.name, part.custom), at)
             yield Atom(("arguments", arguments), at)
-        case Refusal():
-            yield Atom(("refusal", part.text), at)
+        case Refusal() if run:
+            yield Atom(("refusal", run), at)
         case Opaque():
             yield Atom(("opaque", part.dialect, part.tag, value_of(part.raw)), at)
     token = getattr(part, "token", None)

@@ -101,6 +101,7 @@ _DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
         "/messages/#/content": ("",),
         "/messages/#/tool_calls/#/function/arguments": ({},),
         "/options": ({},),
+        "/options/num_predict": (-1,),  # no limit
         "/options/presence_penalty": (0,),
         "/options/frequency_penalty": (0,),
         "/options/temperature": (1,),

@@ -143,7 +143,7 @@ class BlockWriter:
     def _reasoning(self, part: Reasoning) -> object | None:
         token = part.token
         if token is None:
-            if part.text:
+            if part.text or part.id is not None:
                 self.lose(part.at, "thoughts without the provider's signature cannot go back to it")
             return None
         if token.issuer != NAME:
