@@ -96,30 +96,35 @@ def _anthropic_stop(sketch: Sketch) -> dict[str, Any]:
     return {**stop, **({"stop_details": details} if sketch["details"] else {})}
 
 
+_ANTHROPIC_KNOWN = ("text", "thinking", "redacted_thinking", "tool_use")
 _MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "model": "a-model"}
 
 
 def anthropic(sketch: Sketch) -> dict[str, Any]:
     flags = sketch["planted"]
-    known = ("text", "thinking", "redacted_thinking", "tool_use")
-    blocks = [plant(_anthropic_block(block), flags["part"] and block["type"] in known) for block in sketch["blocks"]]
+    blocks = [
+        plant(_anthropic_block(block), flags["part"] and block["type"] in _ANTHROPIC_KNOWN)
+        for block in sketch["blocks"]
+    ]
     usage = plant(_anthropic_usage(sketch), flags["usage"])
     return plant({**_MESSAGE, "content": blocks, **_anthropic_stop(sketch), "usage": usage}, flags["root"])
 
 
 def anthropic_frames(sketch: Sketch, cut: Cut) -> list[bytes]:
-    usage = _anthropic_usage(sketch)
+    flags = sketch["planted"]
+    usage = plant(_anthropic_usage(sketch), flags["usage"])
     known = {name: value for name, value in usage.items() if "output" not in name and name != "server_tool_use"}
     message = {**_MESSAGE, "content": [], "stop_reason": None, "stop_sequence": None, "usage": known}
     events: list[dict[str, Any]] = [{"type": "message_start", "message": message}]
     for index, block in enumerate(sketch["blocks"]):
         begun, deltas = _anthropic_deltas(block, cut)
+        begun = plant(begun, flags["part"] and block["type"] in _ANTHROPIC_KNOWN)
         events.append({"type": "content_block_start", "index": index, "content_block": begun})
         events += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
         events.append({"type": "content_block_stop", "index": index})
     last = {name: value for name, value in usage.items() if name != "service_tier"}
     delta = {"type": "message_delta", "delta": _anthropic_stop(sketch), "usage": last}
-    events += [plant(delta, sketch["planted"]["root"]), {"type": "message_stop"}]
+    events += [plant(delta, flags["root"]), {"type": "message_stop"}]
     return [named_frame(event) for event in events]
 
 
@@ -214,39 +219,42 @@ def _gemini_body(sketch: Sketch, candidates: list[Any], *, last: bool) -> dict[s
     body: dict[str, Any] = {"candidates": candidates, "modelVersion": "a-model", "responseId": "r1"}
     tier = {"serviceTier": sketch["tier"]} if sketch["tier"] else {}
     counts = gemini_usage(sketch["usage"]) if last and sketch["usage"] else {}
-    return {**body, **({"usageMetadata": {**counts, **tier}} if counts or tier else {})}
+    usage = plant({**counts, **tier}, sketch["planted"]["usage"])
+    return {**body, **({"usageMetadata": usage} if counts or tier else {})}
 
 
 def gemini(sketch: Sketch) -> dict[str, Any]:
     flags = sketch["planted"]
     candidates = []
     for index, candidate in enumerate(sketch["candidates"]):
-        parts = [plant(part, flags["part"] and _GEMINI_KNOWN.isdisjoint(part) is False) for part in candidate["parts"]]
+        parts = [_gemini_part(part, flags) for part in candidate["parts"]]
         entries = _gemini_logprobs(candidate["logprobs"]) if candidate["logprobs"] else {}
         found = {"index": index, "content": {"role": "model", "parts": parts}, **_gemini_end(candidate), **entries}
         candidates.append(plant(found, flags["choice"]))
-    body = _gemini_body(sketch, candidates, last=True)
-    if flags["usage"] and "usageMetadata" in body:
-        body["usageMetadata"] = plant(body["usageMetadata"], True)
-    return plant(body, flags["root"])
+    return plant(_gemini_body(sketch, candidates, last=True), flags["root"])
 
 
 _GEMINI_KNOWN = frozenset({"text", "functionCall"})
 
 
+def _gemini_part(part: dict[str, Any], flags: Sketch) -> dict[str, Any]:
+    return plant(part, flags["part"] and not _GEMINI_KNOWN.isdisjoint(part))
+
+
 def gemini_frames(sketch: Sketch, cut: Cut) -> list[bytes]:
-    chunks = cut.turns([_gemini_chunks(candidate, index, cut) for index, candidate in enumerate(sketch["candidates"])])
+    flags = sketch["planted"]
+    candidates = enumerate(sketch["candidates"])
+    chunks = cut.turns([_gemini_chunks(candidate, index, cut, flags) for index, candidate in candidates])
     bodies = [_gemini_body(sketch, [chunk], last=False) for chunk in chunks[:-1]]
     bodies += [_gemini_body(sketch, [chunks[-1]], last=True)]
-    flag = sketch["planted"]["root"]
-    return [b"data: " + dumps(plant(body, flag)) + b"\r\n\r\n" for body in bodies]
+    return [b"data: " + dumps(plant(body, flags["root"])) + b"\r\n\r\n" for body in bodies]
 
 
 def _is_visible(part: dict[str, Any]) -> bool:
     return bool(part.get("text")) and not part.get("thought")
 
 
-def _gemini_chunks(candidate: Sketch, index: int, cut: Cut) -> list[dict[str, Any]]:
+def _gemini_chunks(candidate: Sketch, index: int, cut: Cut, flags: Sketch) -> list[dict[str, Any]]:
     pieces: list[dict[str, Any]] = []
     for part in candidate["parts"]:
         if "text" in part and "thoughtSignature" not in part:
@@ -254,12 +262,12 @@ def _gemini_chunks(candidate: Sketch, index: int, cut: Cut) -> list[dict[str, An
         else:
             pieces.append(part)
     chunks: list[dict[str, Any]] = [
-        {"index": index, "content": {"role": "model", "parts": [piece]}} for piece in pieces
+        {"index": index, "content": {"role": "model", "parts": [_gemini_part(piece, flags)]}} for piece in pieces
     ]
     told = [chunk for chunk in chunks if _is_visible(chunk["content"]["parts"][0])]
     for chunk, entries in zip(told, spread(candidate["logprobs"] or [], len(told)), strict=True):
         chunk.update(_gemini_logprobs(entries) if entries else {})
-    return [*chunks, {"index": index, **_gemini_end(candidate)}]
+    return [plant(chunk, flags["choice"]) for chunk in [*chunks, {"index": index, **_gemini_end(candidate)}]]
 
 
 # ------------------------------------------------------------------------------------------------- Ollama
@@ -310,11 +318,12 @@ def ollama(sketch: Sketch) -> dict[str, Any]:
 
 
 def ollama_frames(sketch: Sketch, cut: Cut) -> list[bytes]:
+    flags = sketch["planted"]
     lines = [ollama_line(thinking=piece) for piece in cut(sketch["thoughts"])]
     pieces = cut(sketch["text"])
     for piece, entries in zip(pieces, spread(sketch["logprobs"] or [], len(pieces)), strict=True):
         lines.append(ollama_line(content=piece) | ({"logprobs": entries} if entries else {}))
     lines += [ollama_line(images=[image]) for image in sketch["images"]]
-    lines += [ollama_line(tool_calls=[call]) for call in sketch["calls"]]
-    last = plant(ollama_line() | _ollama_end(sketch), sketch["planted"]["root"])
+    lines += [ollama_line(tool_calls=[plant(call, flags["part"])]) for call in sketch["calls"]]
+    last = plant(ollama_line(**plant({}, flags["choice"])) | _ollama_end(sketch), flags["root"])
     return [dumps(line) + b"\n" for line in [*lines, last]]

@@ -150,16 +150,19 @@ def _extra(call: Sketch) -> dict[str, Any]:
 
 
 def chat_frames(sketch: Sketch, cut: Cut) -> list[bytes]:
-    head = plant(_chat_head(sketch, "chat.completion.chunk"), sketch["planted"]["root"])
-    chunks = cut.turns([_chat_chunks(choice, index, cut) for index, choice in enumerate(sketch["choices"])])
+    flags = sketch["planted"]
+    head = plant(_chat_head(sketch, "chat.completion.chunk"), flags["root"])
+    chunks = cut.turns([_chat_chunks(choice, index, cut, flags) for index, choice in enumerate(sketch["choices"])])
     frames = [data_frame({**head, "choices": [chunk]}) for chunk in chunks]
     if sketch["usage"]:
-        frames.append(data_frame({**head, "choices": [], "usage": chat_usage(sketch["usage"])}))
+        usage = plant(chat_usage(sketch["usage"]), flags["usage"])
+        frames.append(data_frame({**head, "choices": [], "usage": usage}))
     return [*frames, b"data: [DONE]\n\n"]
 
 
-def _chat_chunks(choice: Sketch, index: int, cut: Cut) -> list[dict[str, Any]]:
-    deltas: list[tuple[dict[str, Any], Any]] = [({"role": "assistant", "content": "", "refusal": None}, None)]
+def _chat_chunks(choice: Sketch, index: int, cut: Cut, flags: Sketch) -> list[dict[str, Any]]:
+    first = plant({"role": "assistant", "content": "", "refusal": None}, flags["part"])
+    deltas: list[tuple[dict[str, Any], Any]] = [(first, None)]
     deltas += [(delta, None) for delta in _chat_thought_deltas(choice["thoughts"], cut)]
     texts_ = cut(choice["text"])
     entries = spread(choice["logprobs"] or [], len(texts_))
@@ -177,7 +180,8 @@ def _chat_chunks(choice: Sketch, index: int, cut: Cut) -> list[dict[str, Any]]:
     calls = [_chat_call_deltas(call, place, cut) for place, call in enumerate(choice["calls"])]
     deltas += [({"tool_calls": [call]}, None) for call in cut.turns(calls)]
     chunks = [{"index": index, "delta": delta, "finish_reason": None, "logprobs": found} for delta, found in deltas]
-    return [*chunks, {"index": index, "delta": {}, "finish_reason": choice["stop"], "logprobs": None}]
+    chunks.append({"index": index, "delta": {}, "finish_reason": choice["stop"], "logprobs": None})
+    return [plant(chunk, flags["choice"]) for chunk in chunks]
 
 
 def _chat_thought_deltas(thoughts: Sketch, cut: Cut) -> list[dict[str, Any]]:
@@ -322,13 +326,14 @@ def responses_frames(sketch: Sketch, cut: Cut) -> list[bytes]:
         {"type": kind, "response": _responses_envelope(sketch, [], done=False)}
         for kind in ("response.created", "response.in_progress")
     ]
-    for place, item in enumerate(sketch["items"]):
+    items = [_planted_item(item, sketch["planted"]) for item in sketch["items"]]
+    for place, item in enumerate(items):
         where = {"output_index": place, "item_id": item["id"]}
         begun, inner = _responses_ladder(item, where, cut)
         events.append({"type": "response.output_item.added", "output_index": place, "item": begun})
         events += inner
         events.append({"type": "response.output_item.done", "output_index": place, "item": item})
-    last = plant(_responses_envelope(sketch, sketch["items"], done=True), sketch["planted"]["root"])
+    last = plant(_responses_envelope(sketch, items, done=True), sketch["planted"]["root"])
     events.append({"type": f"response.{last['status']}", "response": last})
     return [named_frame({**event, "sequence_number": number}) for number, event in enumerate(events)]
 

@@ -596,6 +596,19 @@ def test_a_ping_is_a_ping() -> None:
     assert brief(write([Start(), Ping(), Finish(Stop("stop")), End()])[0])[:2] == ["message_start", "ping"]
 
 
+@pytest.mark.parametrize(
+    ("events", "pointers"),
+    [
+        ([Open(0, "refusal"), Delta(0, "no"), Close(0)], ["/content"]),
+        ([Open(0, "refusal"), Close(0)], []),
+        ([Open(0, "redacted"), Close(0)], ["/content"]),
+        ([LogprobsDelta(Raw(b"{}"), 1), Finish(Stop("stop"), 1)], ["/choices/1"]),
+    ],
+)
+def test_what_a_whole_answer_loses_a_stream_loses(events: list[AnswerEvent], pointers: list[str]) -> None:
+    assert write([Start(), *events, Finish(Stop("stop")), UsageUpdate(Usage(1, 1)), End()])[1] == pointers
+
+
 # --------------------------------------------------------------------------------------- agreement
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10)

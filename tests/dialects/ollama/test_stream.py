@@ -362,6 +362,20 @@ def test_what_lines_cannot_hold_is_named() -> None:
     assert len(set(losses)) == 9
 
 
+def test_of_another_choice_nothing_but_that_is_named() -> None:
+    other = [Open(0, "text", 1), Delta(0, "a"), Cite(0, Raw(b"{}")), Sign(0, Token("gemini", "s")), Close(0)]
+    for told in (other, []):
+        _, losses = encode(Start(), *told, Finish(Stop("stop"), 1), Finish(Stop("stop")), End())
+        assert losses == ["Ollama has one choice only"]
+
+
+def test_texts_are_joined_where_there_is_a_word_in_the_second() -> None:
+    texts = [Open(0, "text"), Delta(0, "a"), Close(0), Open(1, "text"), Close(1)]
+    assert encode(Start(), *texts, Finish(Stop("stop")), End())[1] == []
+    texts[4:] = [Delta(1, "b"), Delta(1, "c"), Close(1)]
+    assert encode(Start(), *texts, Finish(Stop("stop")), End())[1] == ["texts are joined"]
+
+
 KINDS: dict[type[Part], Any] = {Text: "text", Reasoning: "reasoning", Refusal: "refusal", ToolCall: "call"}
 
 

@@ -385,6 +385,14 @@ def test_members_nobody_knows_are_named_once() -> None:
     assert pointers == ["/choices/0/delta/mood", "/provider", "/system_fingerprint"]
 
 
+def test_members_of_counts_are_named_where_others_were_before() -> None:
+    decoder = AnswerDecoder()
+    decoder.feed(chunk({"content": "a"}, provider="p"))
+    for _ in range(2):
+        decoder.feed(chunk({}, provider="p", usage={"prompt_tokens": 1, "cost": 2}))
+    assert [loss.pointer for loss in decoder.losses] == ["/provider", "/usage/cost"]
+
+
 # ------------------------------------------------------------------------------------------------------- laws
 
 TEXTS = st.text(min_size=1, max_size=6)

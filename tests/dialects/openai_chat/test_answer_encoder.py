@@ -241,6 +241,18 @@ def test_what_chat_cannot_tell_is_a_loss() -> None:
     assert len(losses) == 10
 
 
+def test_a_text_without_a_word_is_not_out_of_its_place() -> None:
+    mark = Sign(1, Token("gemini", "t"))
+    _, losses = write(START, *part(0, "text", Delta(0, "a")), *part(1, "text", mark), STOP, End())
+    assert losses == ["Chat's texts carry no reasoning token"]
+    assert write(START, *part(0, "text"), *part(1, "reasoning", Delta(1, "b")), STOP, End())[1] == []
+
+
+def test_a_text_that_is_still_open_is_before_what_follows() -> None:
+    _, losses = write(START, Open(0, "text"), Delta(0, "a"), *part(1, "text", Delta(1, "b")), Close(0), STOP, End())
+    assert losses == ["Chat has one text in a message: this one is joined to the one before"]
+
+
 def test_a_failure_is_an_error_and_nothing_after_it() -> None:
     error = UpstreamError("busy", status=529, kind="overloaded_error")
     frames, _ = write(START, Open(0, "text"), Delta(0, "a"), Fail(error), Delta(0, "b"), End())

@@ -406,6 +406,13 @@ def test_line_separators_inside_a_string_are_text(sse: Sse) -> None:
     assert fold(decode(sse(*BEGIN, delta(text), completed()))).choices[0].parts == [Text(text)]
 
 
+def test_what_nobody_knows_of_a_text_is_lost(sse: Sse) -> None:
+    content = [{"type": "output_text", "text": "a", "new": 1}, {"type": "brand_new", "text": "a", "new": 1}]
+    decoder = AnswerDecoder()
+    decoder.feed(sse(*BEGIN, done({**text_item("a"), "content": content}), completed()))
+    assert [loss.pointer for loss in decoder.losses] == ["/output/0/content/0/new"]
+
+
 def test_a_phase_is_lost(sse: Sse) -> None:
     decoder = AnswerDecoder()
     decoder.feed(sse(*BEGIN, done(text_item("a", phase="commentary")), completed()))

@@ -238,6 +238,7 @@ def test_opaque_items_and_parts_of_our_own_pass(events_of: Events) -> None:
         ([Open(0, "opaque", tag="server_tool_use", raw=Raw(b"{}"), dialect="anthropic_messages"), Close(0)], [""]),
         ([Open(0, "text"), Cite(0, Raw(b'{"type":"char_location"}')), Close(0)], ["/citations"]),
         ([Open(0, "text", choice=1), Delta(0, "b"), Close(0), Open(1, "text", choice=1), Close(1)], ["/choices/1"]),
+        ([Finish(Stop("stop"), 1)], ["/choices/1"]),
         ([LOGPROBS], ["/logprobs"]),
         ([UsageUpdate(Usage(output=3))], ["/usage"]),
     ],

@@ -209,12 +209,15 @@ class BlockWriter:
             self.lose(token_at(self._source, part), f"its signature is for {part.token.issuer} alone")
 
 
+WRAPPED = "its arguments are no JSON object: they are sent as the text of `input`"
+
+
 def input_of(arguments: str) -> tuple[Raw, str | None]:
     """Return a call's arguments as the object that Anthropic takes, and a reason where they were none."""
     found = object_of(arguments)
     if found is not None:
         return found, None
-    return wrap(arguments), "its arguments are no JSON object: they are sent as the text of `input`"
+    return wrap(arguments), WRAPPED
 
 
 def _text_of(base64: str, at: str) -> str:

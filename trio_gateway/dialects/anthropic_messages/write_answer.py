@@ -58,7 +58,12 @@ OWN_TAGS = frozenset(
     }
 )
 
-_ONE_CHOICE = "the client's format holds one choice"
+# Reasons of losses that streams have as well.
+ONE_CHOICE = "the client's format holds one choice"
+NO_LOGPROBS = "the client's format has no log probabilities"
+FOREIGN_CITATIONS = "its citations are of another provider's kind"
+REFUSED = "the refusal is told as text"
+NO_THOUGHTS = "there is nothing in these thoughts"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -66,9 +71,9 @@ _encode = msgspec.json.Encoder().encode
 def encode_answer(answer: Answer, context: AnswerContext) -> tuple[bytes, Losses]:
     source, losses = answer.source, list(answer.unread)
     choice = answer.choices[0] if answer.choices else Choice([])
-    losses += [Loss(place(source, "choice", other.index), _ONE_CHOICE) for other in answer.choices[1:]]
+    losses += [Loss(place(source, "choice", other.index), ONE_CHOICE) for other in answer.choices[1:]]
     if choice.logprobs is not None:
-        losses.append(Loss(place(source, "logprobs", choice.index), "the client's format has no log probabilities"))
+        losses.append(Loss(place(source, "logprobs", choice.index), NO_LOGPROBS))
     content: list[object] = []
     for part in choice.parts:
         _write_part(part, content, losses)
@@ -118,23 +123,23 @@ def carrier(token: Token) -> wire_shapes.ThinkingBlock:
 
 
 def _text(part: Text, losses: Losses) -> object | None:
+    citations = own_citations(part.citations or [])
+    if part.citations and len(citations) < len(part.citations):
+        losses.append(Loss(citations_at(part.at), FOREIGN_CITATIONS))
     if not part.text:
-        if part.citations:
+        if citations:
             losses.append(Loss(citations_at(part.at), "citations without a text"))
         return None  # the API sends such a block, but refuses it when it comes back
     block = wire_shapes.TextBlock(part.text)
-    if part.citations:
-        if citations := own_citations(part.citations):
-            block.citations = citations
-        if len(citations) < len(part.citations):
-            losses.append(Loss(citations_at(part.at), "its citations are of another provider's kind"))
+    if citations:
+        block.citations = citations
     return block
 
 
 def _reasoning(part: Reasoning, losses: Losses) -> object | None:
     if part.redacted:
         if part.token is None:
-            losses.append(Loss(part.at, "there is nothing in these thoughts"))
+            losses.append(Loss(part.at, NO_THOUGHTS))
             return None
         return wire_shapes.RedactedThinkingBlock(carry(part.token, NAME))
     if part.token is None and not part.text:
@@ -161,7 +166,7 @@ def written_name(name: str, is_custom: bool) -> str:
 
 
 def _refusal(part: Refusal, losses: Losses) -> object | None:
-    losses.append(Loss(part.at, "the refusal is told as text"))
+    losses.append(Loss(part.at, REFUSED))
     return wire_shapes.TextBlock(part.text) if part.text else None
 
 

@@ -28,6 +28,11 @@ from trio_gateway.dialects.anthropic_messages.names import carry_id
 from trio_gateway.dialects.anthropic_messages.stops import write_stop
 from trio_gateway.dialects.anthropic_messages.usage import write_usage
 from trio_gateway.dialects.anthropic_messages.write_answer import (
+    FOREIGN_CITATIONS,
+    NO_LOGPROBS,
+    NO_THOUGHTS,
+    ONE_CHOICE,
+    REFUSED,
     carrier,
     is_own_block,
     message_of,
@@ -161,6 +166,8 @@ class AnswerEncoder:
     def _on_finish(self, event: Finish, out: list[bytes]) -> None:
         if event.choice == 0:
             self._stop = event.stop
+        else:  # a choice without a part is lost as well
+            self._lose(f"/choices/{event.choice}", ONE_CHOICE)
 
     def _on_end(self, event: End, out: list[bytes]) -> None:
         self._begin_message(out)
@@ -183,7 +190,8 @@ class AnswerEncoder:
         out.append(_PING)
 
     def _on_logprobs(self, event: LogprobsDelta, out: list[bytes]) -> None:
-        self._lose("/logprobs", "the client's format has no log probabilities")
+        if event.choice == 0:
+            self._lose("/logprobs", NO_LOGPROBS)
 
     # -- parts
 
@@ -191,7 +199,7 @@ class AnswerEncoder:
         self._begin_message(out)
         if event.choice != 0:
             self._skipped.add(event.key)
-            self._lose(f"/choices/{event.choice}", "the client's format holds one choice")
+            self._lose(f"/choices/{event.choice}", ONE_CHOICE)
             return
         part = _Part(event)
         self._parts[event.key] = part
@@ -253,7 +261,9 @@ class AnswerEncoder:
             name = written_name(opened.name, kind == "custom_call")
             block = _encode(wire_shapes.ToolUseBlock(carry_id(opened.id), name, _EMPTY_INPUT))
         else:
-            self._refused = self._refused or kind == "refusal"
+            if kind == "refusal":
+                self._refused = True
+                self._lose("/content", REFUSED)
             block = _EMPTY_TEXT
         out.append(_BLOCK_START % (self._index, block))
         if kind == "custom_call":
@@ -281,7 +291,7 @@ class AnswerEncoder:
 
     def _write_citation(self, part: _Part, event: Cite, out: list[bytes]) -> None:
         if part.kind != "text" or not is_own_citation(event.raw):
-            self._lose("/citations", "citations of another provider's kind")
+            self._lose("/citations", FOREIGN_CITATIONS)
             return
         if not part.begun:
             self._begin_block(part, out)
@@ -294,6 +304,8 @@ class AnswerEncoder:
             return
         if not part.begun and token is not None and kind in ("reasoning", "redacted"):
             self._begin_block(part, out)
+        elif not part.begun and kind == "redacted":
+            self._lose("/content", NO_THOUGHTS)
         if part.begun:
             if kind == "custom_call":
                 self._piece(part.piece, _encode('"}'), out)

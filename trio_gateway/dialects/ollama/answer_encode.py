@@ -59,6 +59,8 @@ WRAPPED = "arguments are an object: what is none is wrapped, as input"
 CUT_OFF = "the call was cut off: its arguments are no whole object"
 NO_SERVICE_TIERS = "Ollama has no service tiers"
 OTHER_CHOICES = "Ollama has one choice only"
+NO_TOKENS = "Ollama has no place for a token"
+NO_CITATIONS = "Ollama has no citations"
 
 _DONE_REASONS = {"stop": "stop", "stop_sequence": "stop", "tool_calls": "stop", "length": "length"}
 _NEAREST_DONE_REASONS = {"context_window": "length", "refusal": "stop", "pause": "stop", "error": "stop"}
@@ -173,19 +175,19 @@ def _message(choice: Choice, losses: Losses) -> ollama.Message:
 
 
 def _add_text(part: Text, texts: list[str], losses: Losses) -> None:
-    if texts:
+    if texts and part.text:
         losses.append(Loss(part.at, JOINED_TEXTS))
-    if part.citations is not None:
-        losses.append(Loss(citations_at(part.at), "Ollama has no citations"))
+    if part.citations:
+        losses.append(Loss(citations_at(part.at), NO_CITATIONS))
     if part.token is not None:
-        losses.append(Loss(part.at, "Ollama has no place for a token"))
+        losses.append(Loss(part.at, NO_TOKENS))
     if part.text:
         texts.append(part.text)
 
 
 def _add_thought(part: Reasoning, thoughts: list[str], losses: Losses) -> None:
     if part.token is not None or part.redacted:
-        losses.append(Loss(part.at, "Ollama has no place for a token"))
+        losses.append(Loss(part.at, NO_TOKENS))
     if part.text and not part.redacted:
         if thoughts:
             losses.append(Loss(part.at, JOINED_THOUGHTS))
@@ -194,7 +196,7 @@ def _add_thought(part: Reasoning, thoughts: list[str], losses: Losses) -> None:
 
 def _add_call(part: ToolCall, calls: list[ollama.ToolCall], doubtful: list[ToolCall], losses: Losses) -> None:
     if part.token is not None:
-        losses.append(Loss(part.at, "Ollama has no place for a token"))
+        losses.append(Loss(part.at, NO_TOKENS))
     if part.custom:
         losses.append(Loss(part.at, WRAPPED))
         calls.append(call_of(part.id, part.name, wrap(part.arguments), len(calls)))

@@ -183,6 +183,7 @@ class AnswerEncoder:
         "_done",
         "_doubtful",
         "_finished",
+        "_joined",
         "_kinds",
         "_model",
         "_open_calls",
@@ -206,7 +207,8 @@ class AnswerEncoder:
         self._told_calls = 0
         self._place = 0  # of the latest part
         self._wrote_text = self._wrote_thought = False
-        self._separated: set[int] = set()  # thoughts that a break belongs before
+        self._separated: set[int] = set()  # thoughts that a break belongs before, and no delta has come of
+        self._joined: set[int] = set()  # texts behind another one that no delta has come of
         self._stop: Stop | None = None
         self._usage: Usage | None = None
         self._done = False
@@ -243,6 +245,9 @@ class AnswerEncoder:
         kind = self._kinds.get(key)
         if kind == "text":
             self._wrote_text = True
+            if key in self._joined:
+                self._joined.remove(key)
+                self._lose(writing.JOINED_TEXTS)
             lines.append(b"%b%b%b" % (self._text_head, _encode(event.text), _TAIL))
         elif kind == "reasoning":
             text = event.text
@@ -272,17 +277,22 @@ class AnswerEncoder:
             case Finish():
                 if event.choice == 0:
                     self._stop = event.stop
+                else:  # a choice without a part is lost as well
+                    self._lose(writing.OTHER_CHOICES)
             case LogprobsDelta():
                 self._logprobs(event, lines)
-            case Sign():
-                self._lose("Ollama has no place for a token")
-            case Cite():
-                self._lose("Ollama has no citations")
+            case Sign() if self._is_told(event.key):
+                self._lose(writing.NO_TOKENS)
+            case Cite() if self._is_told(event.key):
+                self._lose(writing.NO_CITATIONS)
             case End():
                 self._end(lines)
             case Fail():
                 self._done = True
                 lines.append(encode_stream_error(event.error))
+
+    def _is_told(self, key: int) -> bool:
+        return key in self._kinds or key in self._open_calls
 
     def _open(self, event: Open) -> None:
         if event.choice != 0:
@@ -297,7 +307,7 @@ class AnswerEncoder:
             if event.kind == "refusal":
                 self._lose(writing.REFUSED)
             elif self._wrote_text:
-                self._lose(writing.JOINED_TEXTS)
+                self._joined.add(event.key)
         elif event.kind == "reasoning":
             self._kinds[event.key] = "reasoning"
             if self._wrote_thought:
@@ -305,7 +315,7 @@ class AnswerEncoder:
         elif event.kind in ("call", "custom_call"):
             self._open_calls[event.key] = (event, [])
         elif event.kind == "redacted":
-            self._lose("Ollama has no place for a token")
+            self._lose(writing.NO_TOKENS)
         else:
             self._lose(f"Ollama has nothing like {event.tag or event.kind}")
 

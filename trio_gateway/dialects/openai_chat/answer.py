@@ -53,6 +53,14 @@ NULL = msgspec.Raw(b"null")
 
 NO_PAGE = "a citation that is no web page with a title"
 NO_QUOTE = "Chat does not say which words a web page is cited for"
+TEXT_AFTER_CALL = "Chat has no text after a tool call: it moves before it"
+TEXT_AFTER_REFUSAL = "Chat has no text after a refusal: it moves before it"
+JOINED_TEXTS = "Chat has one text in a message: this one is joined to the one before"
+REFUSAL_AFTER_CALL = "Chat has no refusal after a tool call: it moves before it"
+REASONING_AFTER_TEXT = "Chat has no reasoning after text or calls: it moves before them"
+NO_TEXT_TOKENS = "Chat's texts carry no reasoning token"
+NOTHING_REDACTED = "redacted reasoning of which nothing is there"
+REFUSED_TWICE = "there is a refusal besides"
 
 
 def decode_answer(body: bytes, /) -> Answer:
@@ -206,7 +214,7 @@ def _wire_choice(choice: Choice, source: str, losses: Losses) -> wire_chat.Choic
         if message.refusal is None:
             message.refusal = stop.detail
         else:
-            losses.append(Loss(place(source, "detail", choice.index), "there is a refusal besides"))
+            losses.append(Loss(place(source, "detail", choice.index), REFUSED_TWICE))
     finish = finish_of(stop, called, source, choice.index, losses)
     logprobs = NULL if choice.logprobs is None else choice.logprobs
     return wire_chat.Choice(message, finish, choice.index, logprobs)
@@ -234,12 +242,12 @@ class _MessageWriter:
                 self._reasoning(part)
             elif isinstance(part, Refusal):
                 if self._calls:
-                    self._lose(part, "Chat has no refusal after a tool call: it moves before it")
+                    self._lose(part, REFUSAL_AFTER_CALL)
                 self._refusals.append(part.text)
             elif isinstance(part, Opaque) and part.dialect == ME and part.tag == "audio":
                 message.audio = part.raw
             else:
-                self._lose(part, f"an answer of Chat has no place for {name_of(part)}")
+                self._lose(part, no_place_for(part))
         self._finish(message)
         return message
 
@@ -247,14 +255,14 @@ class _MessageWriter:
         self._losses.append(Loss(part.at, reason))
 
     def _text(self, part: Text) -> None:
-        if self._calls:
-            self._lose(part, "Chat has no text after a tool call: it moves before it")
+        if self._calls and part.text:
+            self._lose(part, TEXT_AFTER_CALL)
         elif self._refusals and part.text:
-            self._lose(part, "Chat has no text after a refusal: it moves before it")
+            self._lose(part, TEXT_AFTER_REFUSAL)
         elif self._texts and part.text:
-            self._lose(part, "Chat has one text in a message: this one is joined to the one before")
+            self._lose(part, JOINED_TEXTS)
         if part.token is not None:
-            self._lose(part, "Chat's texts carry no reasoning token")
+            self._lose(part, NO_TEXT_TOKENS)
         start = sum(map(len, self._texts))
         for raw in part.citations or ():
             annotation = annotation_of(raw, start, start + len(part.text))
@@ -269,9 +277,9 @@ class _MessageWriter:
 
     def _reasoning(self, part: Reasoning) -> None:
         if self._calls or self._texts or self._refusals:
-            self._lose(part, "Chat has no reasoning after text or calls: it moves before them")
+            self._lose(part, REASONING_AFTER_TEXT)
         if part.redacted and part.token is None:
-            self._lose(part, "redacted reasoning of which nothing is there")
+            self._lose(part, NOTHING_REDACTED)
         else:
             self._thoughts.append(part)
 
@@ -299,7 +307,11 @@ class _MessageWriter:
                 message.reasoning_details = details
 
 
-def name_of(part: Part) -> str:
+def no_place_for(part: Part) -> str:
     if isinstance(part, Opaque):
-        return f"{part.dialect or 'the source'}'s {part.tag}"
-    return f"a part of the kind {type(part).__name__.lower()}"
+        return no_place_for_opaque(part.dialect, part.tag)
+    return f"an answer of Chat has no place for a part of the kind {type(part).__name__.lower()}"
+
+
+def no_place_for_opaque(source: str, tag: str) -> str:
+    return f"an answer of Chat has no place for {source or 'the source'}'s {tag}"

@@ -58,7 +58,7 @@ _NOTHING = Usage()
 class AnswerDecoder:
     """Turns the bytes of a Chat stream, split anywhere, into events. Never raises."""
 
-    __slots__ = ("_choices", "_decode", "_done", "_key", "_lost", "_sse", "_started", "losses")
+    __slots__ = ("_choices", "_counted", "_decode", "_done", "_key", "_lost", "_sse", "_started", "losses")
 
     def __init__(self) -> None:
         self.losses: Losses = []
@@ -66,6 +66,7 @@ class AnswerDecoder:
         self._decode = _STRICT
         self._choices: dict[int, _Choice] = {}
         self._lost: set[str] = set()
+        self._counted = False
         self._key = -1
         self._started = False
         self._done = False
@@ -131,17 +132,22 @@ class AnswerDecoder:
             self._read_choice(choice, events)
         usage = chunk.usage
         if usage is not None and not isinstance(usage, msgspec.UnsetType):
+            if self._decode is _LENIENT and not self._counted:
+                self._note_unread(data)  # no chunk before it had counts
+            self._counted = True
             self._usage(usage, events)
 
     def _decode_leniently(self, data: bytes) -> Chunk:
         """Decode a chunk with members nobody knows. They are noted in the first such chunk: the others repeat it."""
         wire.check_text(data)
         chunk = _LENIENT(data)
-        if self._decode is not _LENIENT:
-            self._decode = _LENIENT
-            for loss in unread_members(data, Chunk):
-                self.lose(loss.pointer, loss.reason)
+        self._decode = _LENIENT
+        self._note_unread(data)
         return chunk
+
+    def _note_unread(self, data: bytes) -> None:
+        for loss in unread_members(data, Chunk):
+            self.lose(loss.pointer, loss.reason)
 
     def _start(self, chunk: Chunk, events: list[AnswerEvent]) -> None:
         self._started = True

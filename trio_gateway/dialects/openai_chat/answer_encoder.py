@@ -35,7 +35,20 @@ from trio_gateway.dialects.events import (
     Start,
     UsageUpdate,
 )
-from trio_gateway.dialects.openai_chat.answer import NO_PAGE, NO_QUOTE, TIERS
+from trio_gateway.dialects.openai_chat.answer import (
+    JOINED_TEXTS,
+    NO_PAGE,
+    NO_QUOTE,
+    NO_TEXT_TOKENS,
+    NOTHING_REDACTED,
+    REASONING_AFTER_TEXT,
+    REFUSAL_AFTER_CALL,
+    REFUSED_TWICE,
+    TEXT_AFTER_CALL,
+    TEXT_AFTER_REFUSAL,
+    TIERS,
+    no_place_for_opaque,
+)
 from trio_gateway.dialects.openai_chat.errors import encode_stream_error
 from trio_gateway.dialects.openai_chat.reasoning import detail_of, extra_of_token
 from trio_gateway.dialects.openai_chat.words import (
@@ -124,29 +137,34 @@ class AnswerEncoder:
         choice = self._choice(event.choice, out)
         kind = event.kind
         if kind == "opaque":
-            self._lose(event.choice, f"an answer of Chat has no place for the source's {event.tag}")
+            self._lose(event.choice, no_place_for_opaque(event.dialect, event.tag))
             return
         if kind == "text":
+            self._parts[event.key] = part = _Part(event, choice, b'"content":')
             if choice.calls:
-                self._lose(event.choice, "Chat has no text after a tool call: it is one with the text before")
+                part.moved = TEXT_AFTER_CALL
             elif choice.refused:
-                self._lose(event.choice, "Chat has no text after a refusal: it is one with the text before")
-            elif choice.texts:
-                self._lose(event.choice, "Chat has one text in a message: this one is joined to the one before")
-            choice.texts += 1
-            self._parts[event.key] = _Part(event, choice, b'"content":')
+                part.moved = TEXT_AFTER_REFUSAL
+            elif self._has_text(choice):
+                part.moved = JOINED_TEXTS
         elif kind in ("reasoning", "redacted"):
-            if choice.calls or choice.texts or choice.refused:
-                self._lose(event.choice, "Chat has no reasoning after text or calls: it moves before them")
+            if choice.calls or choice.refused or self._has_text(choice):
+                self._lose(event.choice, REASONING_AFTER_TEXT)
             choice.tell_held(out)
             self._parts[event.key] = _Part(event, choice, b'"reasoning_content":')
         elif kind == "refusal":
             if choice.calls:
-                self._lose(event.choice, "Chat has no refusal after a tool call: it moves before it")
+                self._lose(event.choice, REFUSAL_AFTER_CALL)
             choice.refused = True
             self._parts[event.key] = _Part(event, choice, b'"refusal":')
         else:
             self._open_call(event, choice, out)
+
+    def _has_text(self, choice: _Choice) -> bool:
+        """Say whether a text of the choice has been told. Of an empty one, that of a mark, there is nothing to join."""
+        return choice.length > 0 or any(
+            part.kind == "text" and part.length and part.choice is choice for part in self._parts.values()
+        )
 
     def _open_call(self, event: Open, choice: _Choice, out: list[bytes]) -> None:
         index = choice.calls
@@ -178,7 +196,7 @@ class AnswerEncoder:
                 part.choice.chunk(b'"tool_calls":[{"index":%d,%b,"extra_content":%b}]' % (part.index, kind, extra))
             )
         else:
-            self._lose(part.choice.index, "Chat's texts carry no reasoning token")
+            self._lose(part.choice.index, NO_TEXT_TOKENS)
 
     def _cite(self, event: Cite, out: list[bytes]) -> None:
         part = self._parts.get(event.key)
@@ -201,6 +219,8 @@ class AnswerEncoder:
         choice = part.choice
         start = choice.length
         choice.length += part.length
+        if part.length and part.moved:
+            self._lose(choice.index, part.moved)
         annotations = []
         for raw in part.citations:
             annotation = annotation_of(raw, start, choice.length)
@@ -220,7 +240,7 @@ class AnswerEncoder:
         stretch = Reasoning("".join(part.thought or ()), token=part.token, redacted=part.kind == "redacted", id=part.id)
         entry = detail_of(stretch)
         if entry is None:
-            self._lose(choice.index, "redacted reasoning of which nothing is there")
+            self._lose(choice.index, NOTHING_REDACTED)
             return
         entry.index = index
         told = choice.chunk(b'"reasoning_details":[' + _json(entry) + b"]")
@@ -244,7 +264,7 @@ class AnswerEncoder:
         stop = event.stop
         if stop.detail and stop.reason == "refusal":
             if choice.refused:
-                self._lose(event.choice, "there is a refusal besides")
+                self._lose(event.choice, REFUSED_TWICE)
             else:
                 out.append(choice.chunk(b'"refusal":' + _json(stop.detail)))
         finish = finish_of(stop, choice.calls > 0, "", event.choice, self.losses)
@@ -288,7 +308,7 @@ class _Choice:
 
     __slots__ = (
         "_last", "calls", "detailed", "finished", "held", "index", "length", "prefix", "refused",
-        "stretches", "tail", "texts",
+        "stretches", "tail",
     )  # fmt: skip
 
     def __init__(self, index: int, head: bytes, tail: bytes) -> None:
@@ -299,7 +319,6 @@ class _Choice:
         self.finished = False
         self.refused = False
         self.calls = 0
-        self.texts = 0
         self.length = 0  # of the content told so far, in characters
         self.stretches = 0  # of reasoning
         self.detailed = False  # reasoning_details have been told: every stretch must be in them
@@ -322,7 +341,7 @@ class _Choice:
 class _Part:
     """An open part: `head` and `tail` surround the text of each of its deltas."""
 
-    __slots__ = ("choice", "citations", "head", "id", "index", "kind", "length", "tail", "thought", "token")
+    __slots__ = ("choice", "citations", "head", "id", "index", "kind", "length", "moved", "tail", "thought", "token")
 
     def __init__(self, opened: Open, choice: _Choice, head: bytes, tail: bytes = b"") -> None:
         self.kind = opened.kind
@@ -332,6 +351,7 @@ class _Part:
         self.tail = tail + choice.tail
         self.index = 0
         self.length = 0  # of what was told, in characters
+        self.moved = ""  # why a text is not told in its place, if there is any text
         # A signed thought is told once more and whole, beside its token.
         self.thought: list[str] | None = [] if opened.kind == "reasoning" else None
         self.token: Token | None = None

@@ -218,10 +218,13 @@ def reasoning_of(item: wire.ReasoningItem, at: str = "") -> Reasoning | None:
 # ----------------------------------------------------------------------------------------------- writing
 
 
+ONE_CHOICE = "there is one answer here"
+
+
 def encode_answer(answer: Answer, context: AnswerContext) -> tuple[bytes, Losses]:
     source, losses = answer.source, list(answer.unread)
     choice = answer.choices[0] if answer.choices else Choice([])
-    losses += [Loss(place(source, "choice", other.index), "there is one answer here") for other in answer.choices[1:]]
+    losses += [Loss(place(source, "choice", other.index), ONE_CHOICE) for other in answer.choices[1:]]
     names = ItemNames(context)
     logprobs_at = place(source, "logprobs", choice.index)
     writer = AnswerWriter(names, losses, choice.logprobs, logprobs_at)

@@ -42,6 +42,7 @@ from trio_gateway.dialects.openai_responses.answer import (
     reason_of,
     reasoning_of,
     tier_of,
+    unread_of_content,
     unread_of_item,
     unread_of_response,
 )
@@ -279,7 +280,10 @@ class AnswerDecoder:
             self._rest(index, 0, "text", content)
             return
         for position, raw in enumerate(content or ()):
-            self._finish_content(index, position, content_of(raw))
+            part = content_of(raw)
+            if not isinstance(part, Opaque):
+                self.losses += unread_of_content(raw, f"/output/{index}/content/{position}")
+            self._finish_content(index, position, part)
 
     def _finish_content(self, index: int, position: int, part: wire.ContentPart | Opaque) -> None:
         if (index, position) in self._told:

@@ -34,6 +34,7 @@ from trio_gateway.dialects.events import (
     UsageUpdate,
 )
 from trio_gateway.dialects.openai_responses.answer import (
+    ONE_CHOICE,
     ItemNames,
     call_item,
     carrier_item,
@@ -174,6 +175,13 @@ class AnswerEncoder:
     def _on_finish(self, event: Finish) -> None:
         if event.choice == 0:
             self._stop = event.stop
+        else:  # a choice without a part is lost as well
+            self._lose_choice(event.choice)
+
+    def _lose_choice(self, choice: int) -> None:
+        loss = Loss(f"/choices/{choice}", ONE_CHOICE)
+        if loss not in self.losses:
+            self.losses.append(loss)
 
     def _on_usage(self, event: UsageUpdate) -> None:
         self._usage = self._usage.updated(event.usage) if self._usage else event.usage
@@ -237,8 +245,7 @@ class AnswerEncoder:
 
     def _on_open(self, event: Open) -> None:
         if event.choice != 0:
-            if not any(loss.pointer == f"/choices/{event.choice}" for loss in self.losses):
-                self.losses.append(Loss(f"/choices/{event.choice}", "there is one answer here"))
+            self._lose_choice(event.choice)
             self._unheard.add(event.key)
             return
         match event.kind:
