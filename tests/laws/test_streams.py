@@ -228,15 +228,31 @@ TERMINALS = {
 }
 
 
+# The status that stands for another one where a stream's errors have no word for it. Ollama's have none at all.
+NEAREST: dict[str, dict[int, int]] = {
+    "openai_chat": {402: 429, 408: 504, 413: 400, 422: 400, 529: 503},
+    "openai_responses": {402: 429, 408: 504, 422: 400, 529: 503},
+    "anthropic_messages": {408: 504, 422: 400, 502: 500, 503: 529},
+    "gemini": {529: 503},
+    "ollama": {},
+}
+IN_STREAMS = (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529)
+
+
+def nearest(name: str, status: int) -> int:
+    return 502 if name == "ollama" else NEAREST[name].get(status, status)
+
+
 @every_pair
 @law
-@given(st.data(), st.sampled_from((400, 429, 500, 503)))
-def test_r17_an_error_in_a_stream_keeps_its_message_and_ends_it(
+@given(st.data(), st.sampled_from(IN_STREAMS))
+def test_r17_an_error_in_a_stream_keeps_status_retryability_and_message_and_ends_it(
     source: str, target: str, data: st.DataObject, status: int
 ) -> None:
     chunks = data.draw(frames(source, data.draw(any_answers(source))))
     broken = chunks[: data.draw(st.integers(0, len(chunks) // 2))]
-    stream = [*broken, module(source).encode_stream_error(UpstreamError("It is all over.", status=status))]
+    error = UpstreamError("It is all over.", status=status)
+    stream = [*broken, module(source).encode_stream_error(error)]
     read = decode_stream(source, stream)[-1]
     if isinstance(read, End):  # the answer was whole before
         return
@@ -244,3 +260,13 @@ def test_r17_an_error_in_a_stream_keeps_its_message_and_ends_it(
     assert isinstance(read, Fail)
     assert isinstance(last, Fail)
     assert "It is all over." in last.error.message
+    assert read.error.status == nearest(source, status)
+    # A quota that is used up is a 429 that is not worth another try. Anthropic's word for it is of another status,
+    # and Gemini has none.
+    used_up = read.error.status == 429 and not read.error.retryable
+    is_billed = used_up and target == "anthropic_messages"
+    assert last.error.status == (402 if is_billed else nearest(target, read.error.status))
+    if source != "ollama":
+        assert read.error.retryable == error.retryable
+    if target != "ollama" and not (used_up and target == "gemini"):
+        assert last.error.retryable == read.error.retryable

@@ -59,6 +59,15 @@ def test_an_error_in_a_stream_is_an_event_of_its_own() -> None:
     assert event.endswith(b"}\n\n")
 
 
+def test_an_error_in_a_stream_says_that_a_quota_is_used_up() -> None:
+    def kind(error: GatewayError) -> str:
+        return str(json.loads(encode_stream_error(error).partition(b"\ndata: ")[2])["error"]["type"])
+
+    assert kind(UpstreamError("m", status=429, kind="insufficient_quota", retryable=False)) == "billing_error"
+    assert kind(UpstreamError("m", status=429, kind="requests")) == "rate_limit_error"
+    assert kind(UpstreamError("m", status=408)) == "timeout_error"
+
+
 def test_a_providers_error_is_read_whole() -> None:
     body = (
         b'{"type":"error","error":{"type":"rate_limit_error","message":"Slow","error_code":"x"},"request_id":"req_b"}'

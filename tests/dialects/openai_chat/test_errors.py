@@ -137,6 +137,24 @@ def test_an_error_in_a_stream_is_one_frame() -> None:
     assert frame[6:-2] == encode_error(error)[1]
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (UpstreamError("m", status=400), "invalid_request_error"),
+        (UpstreamError("m", status=400, kind="requests"), "invalid_request_error"),
+        (UpstreamError("m", status=429, kind="requests"), "requests"),
+        (UpstreamError("m", status=418, kind="new", code="503"), "invalid_request_error"),
+        (UpstreamError("m", status=503, kind="new", code="503"), "new"),
+        (UpstreamError("m", status=503, kind="UNAVAILABLE"), "service_unavailable_error"),
+        (UpstreamError("m", status=529, kind="overloaded_error"), "service_unavailable_error"),
+        (UpstreamError("m", status=502, kind="new"), "new"),
+        (UpstreamError("m", status=501), "server_error"),
+    ],
+)
+def test_an_error_in_a_stream_says_its_status_with_its_type(error: UpstreamError, kind: str) -> None:
+    assert json.loads(encode_stream_error(error)[6:])["error"]["type"] == kind
+
+
 WORDS = st.sampled_from(["rate_limit_error", "INTERNAL", "api_error", "overloaded_error", "new"])
 
 

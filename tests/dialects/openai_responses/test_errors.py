@@ -59,6 +59,22 @@ def test_an_error_in_a_stream_is_flat_and_the_sdks_own() -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
+        (UpstreamError("m", status=503, kind="UNAVAILABLE"), "server_is_overloaded"),
+        (UpstreamError("m", status=529, kind="overloaded_error"), "overloaded_error"),
+        (UpstreamError("m", status=402, kind="billing_error"), "insufficient_quota"),
+        (UpstreamError("m", status=418), "invalid_request_error"),
+        (UpstreamError("m", status=501, kind="api_error"), "server_error"),
+        (UpstreamError("m", status=400, code="new"), "new"),
+    ],
+)
+def test_an_error_in_a_stream_says_its_status_with_its_code(error: UpstreamError, code: str) -> None:
+    event = json.loads(encode_stream_error(error).partition(b"\ndata: ")[2])
+    assert event["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
         (TooManyRequests("Slow."), "rate_limit_exceeded"),
         (UpstreamError("Slow.", status=429), "rate_limit_exceeded"),
         (UpstreamError("Bad.", status=400), "invalid_prompt"),

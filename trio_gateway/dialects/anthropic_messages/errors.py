@@ -29,7 +29,7 @@ _STATUS = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
-_KIND = {status: kind for kind, status in _STATUS.items()} | {503: "overloaded_error"}
+_KIND = {status: kind for kind, status in _STATUS.items()} | {408: "timeout_error", 503: "overloaded_error"}
 
 _encode = msgspec.json.Encoder().encode
 
@@ -69,7 +69,11 @@ def encode_error(error: GatewayError) -> tuple[int, bytes]:
 
 
 def encode_stream_error(error: GatewayError) -> bytes:
-    return sse_named(b"error", _encode(_response(error)))
+    """Return the event that ends a stream. No header can say there that trying again is of no use: its kind does."""
+    response = _response(error)
+    if isinstance(error, UpstreamError) and error.status == 429 and not error.retryable:
+        response.error.type = "billing_error"  # a quota that is used up, in the words of others
+    return sse_named(b"error", _encode(response))
 
 
 def _response(error: GatewayError) -> wire_shapes.ErrorResponse:

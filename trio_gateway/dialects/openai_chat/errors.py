@@ -58,6 +58,9 @@ _TYPE_OF_STATUS = {
     504: "timeout_error",
 }
 
+# In a stream nothing else says the status. Reading them, 502 is what no word stands for.
+_TYPE_IN_STREAM = _TYPE_OF_STATUS | {502: UpstreamError.kind, 503: "service_unavailable_error"}
+
 # Anthropic's words in OpenAI's. Words that both have stay; Gemini's, in capitals, become the status's.
 _TYPE_OF_FOREIGN = {
     "api_error": "server_error",
@@ -73,17 +76,38 @@ _NEVER_RETRY = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 
 def encode_error(error: GatewayError, /) -> tuple[int, bytes]:
     """Return the status and the body for a Chat client. 529 is Anthropic's own: it becomes 503."""
-    status = 503 if error.status == 529 else error.status
-    kind = _TYPE_OF_FOREIGN.get(error.kind, error.kind)
-    if kind.isupper() or not kind:
-        kind = _TYPE_OF_STATUS.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    param = _param(error.pointer) if error.pointer else None
-    return status, encode(ErrorBody(ErrorDetail(error.message, kind, param, error.code)))
+    status = _status(error)
+    return status, _written(error, _kind(error, status, _TYPE_OF_STATUS))
 
 
 def encode_stream_error(error: GatewayError, /) -> bytes:
-    """Return the frame that ends a stream that broke. No [DONE] follows it."""
-    return sse(encode_error(error)[1])
+    """Return the frame that ends a stream that broke. No [DONE] follows it.
+
+    Where the provider's words do not tell the status, the type is the status's own.
+    """
+    status = _status(error)
+    kind = _kind(error, status, _TYPE_IN_STREAM)
+    if _status_of(_Detail(), kind, error.code) != status:
+        kind = _type_of(status, _TYPE_IN_STREAM)
+    return sse(_written(error, kind))
+
+
+def _status(error: GatewayError) -> int:
+    return 503 if error.status == 529 else error.status
+
+
+def _kind(error: GatewayError, status: int, types: Mapping[int, str]) -> str:
+    kind = _TYPE_OF_FOREIGN.get(error.kind, error.kind)
+    return _type_of(status, types) if kind.isupper() or not kind else kind
+
+
+def _type_of(status: int, types: Mapping[int, str]) -> str:
+    return types.get(status, "server_error" if status >= 500 else "invalid_request_error")
+
+
+def _written(error: GatewayError, kind: str) -> bytes:
+    param = _param(error.pointer) if error.pointer else None
+    return encode(ErrorBody(ErrorDetail(error.message, kind, param, error.code)))
 
 
 def _param(pointer: str) -> str:

@@ -25,9 +25,33 @@ _STATUS_BY_CODE = {
     "invalid_request_error": 400,
     "invalid_prompt": 400,
     "context_length_exceeded": 400,
+    "conflict_error": 409,
+    "request_too_large": 413,
+    "upstream_error": 502,
+    "upstream_broke": 502,
+    "upstream_unreachable": 502,
     "server_is_overloaded": 503,
     "slow_down": 503,
+    "overloaded_error": 503,
+    "unavailable": 503,
     "vector_store_timeout": 504,
+    "timeout_error": 504,
+    "upstream_timeout": 504,
+}
+
+# An `error` event says the status with its code alone. Any other is that of a bad request, or of the server's.
+_CODE_IN_STREAM = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_exceeded",
+    502: UpstreamError.kind,
+    503: "server_is_overloaded",
+    504: "timeout_error",
 }
 
 # The codes that a failed response may have by OpenAI's document.
@@ -68,12 +92,20 @@ def encode_stream_error(error: GatewayError, sequence_number: int = 0) -> bytes:
     """Return the `error` event, framed."""
     event = {
         "type": "error",
-        "code": error.code or error.kind,
+        "code": error.code or _code_of(error),
         "message": error.message,
         "param": _param(error.pointer),
         "sequence_number": sequence_number,
     }
     return b"event: error\ndata: %b\n\n" % wire.encode(event)
+
+
+def _code_of(error: GatewayError) -> str:
+    """Return the word for an error without a code: its kind, if that tells its status."""
+    status = 503 if error.status == 529 else error.status
+    if _status_of(error.kind) == status:
+        return error.kind
+    return _CODE_IN_STREAM.get(status, "server_error" if status >= 500 else "invalid_request_error")
 
 
 def failure_of(error: GatewayError) -> wire.ResponseError:
@@ -121,12 +153,17 @@ def error_of(found: wire.ErrorBody | wire.ResponseError) -> UpstreamError:
     """Return the error that an answer, or an event of a stream, holds: its status is told by its code or type."""
     code = None if found.code is None else str(found.code)
     kind = None if found.type is msgspec.UNSET else found.type
-    status = _STATUS_BY_CODE.get(code or "") or _STATUS_BY_CODE.get(kind or "")
-    if status is None:
-        status = int(code) if code is not None and re.fullmatch(r"[45]\d\d", code) else 500
+    status = _status_of(code, kind)
     message = found.message or "The provider failed, and did not say why."
     retryable = False if "insufficient_quota" in (code, kind) else None
     return UpstreamError(message, status=status, kind=kind or None, code=code, retryable=retryable)
+
+
+def _status_of(code: str | None, kind: str | None = None) -> int:
+    status = _STATUS_BY_CODE.get(code or "") or _STATUS_BY_CODE.get(kind or "")
+    if status is None:
+        status = int(code) if code is not None and re.fullmatch(r"[45]\d\d", code) else 500
+    return status
 
 
 def read_error_member(raw: msgspec.Raw | bytes) -> wire.ErrorBody:
