@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trio_gateway.dialects.conversation import AnswerContext
-from trio_gateway.dialects.openai_responses.answer import decode_answer, encode_answer
+from trio_gateway.dialects.openai_responses.answer_decoder import decode_answer
+from trio_gateway.dialects.openai_responses.answer_encoder import encode_answer
 from trio_gateway.dialects.openai_responses.errors import decode_error, encode_error, encode_stream_error
 from trio_gateway.dialects.openai_responses.request_decoder import decode_request
 from trio_gateway.dialects.openai_responses.request_encoder import encode_request

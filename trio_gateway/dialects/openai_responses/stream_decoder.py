@@ -33,7 +33,7 @@ from trio_gateway.dialects.events import (
     fail_broken,
 )
 from trio_gateway.dialects.framing import SseDecoder
-from trio_gateway.dialects.openai_responses.answer import (
+from trio_gateway.dialects.openai_responses.answer_decoder import (
     CALLS,
     call_of,
     check_status,

@@ -33,7 +33,7 @@ from trio_gateway.dialects.events import (
     Start,
     UsageUpdate,
 )
-from trio_gateway.dialects.openai_responses.answer import (
+from trio_gateway.dialects.openai_responses.answer_encoder import (
     ONE_CHOICE,
     ItemNames,
     call_item,
