@@ -17,6 +17,7 @@ from typing import Any
 from trio_gateway.dialects import DIALECTS, dialect
 from trio_gateway.dialects.capabilities import capabilities_for
 from trio_gateway.dialects.conversation import AnswerContext
+from trio_gateway.dialects.names import fit_names
 
 MODELS = {
     "openai_chat": "gpt-5",
@@ -100,7 +101,12 @@ def cpu_us(function: Callable[[], object], seconds: float, rounds: int) -> float
 def translating(source: str, target: str, body: bytes) -> Callable[[], object]:
     read, write = dialect(source), dialect(target)
     capabilities = capabilities_for(target, MODELS[target])
-    return lambda: write.encode_request(read.decode_request(body), MODELS[target], capabilities)
+
+    def translate() -> object:
+        conversation, _ = fit_names(read.decode_request(body), write.TOOL_NAMES)
+        return write.encode_request(conversation, MODELS[target], capabilities)
+
+    return translate
 
 
 def streaming(source: str, target: str, chunks: list[bytes]) -> Callable[[], object]:

@@ -30,6 +30,7 @@ CHAT_ANSWER = json.dumps(
         "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4},
     }
 ).encode()
+TOOL = {"type": "function", "function": {"name": "mcp.read", "parameters": {"type": "object"}}}
 OLLAMA_LINES = (
     b'{"model":"m","created_at":"2026-08-21T08:52:19.385406455Z","message":{"role":"assistant","content":"he"},"done":false}\n'
     b'{"model":"m","created_at":"2026-08-21T08:52:19.485406455Z","message":{"role":"assistant","content":"y"},"done":false}\n'
@@ -189,3 +190,21 @@ def test_what_is_exported_can_be_seen_and_nothing_else_can_be_had() -> None:
     assert trio_gateway.__version__
     with pytest.raises(AttributeError, match="nothing"):
         _ = trio_gateway.nothing
+
+
+def test_calls_of_an_answer_have_the_clients_own_names_of_tools() -> None:
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}], "tools": [TOOL]}).encode()
+    there = translate_request(body, "ollama", "openai_chat")
+    assert there.tool_names == {"mcp_x2E_read": "mcp.read"}
+    assert json.loads(there.body)["tools"][0]["function"]["name"] == "mcp_x2E_read"
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "mcp_x2E_read", "arguments": "{}"}}
+    said = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choice = {"index": 0, "finish_reason": "tool_calls"}
+    whole = json.dumps({"id": "x", "choices": [choice | {"message": said}]}).encode()
+    plain = translate_answer(whole, "openai_chat", "ollama", tool_names=there.tool_names)
+    assert json.loads(plain.body)["message"]["tool_calls"][0]["function"]["name"] == "mcp.read"
+    translator = AnswerTranslator("openai_chat", "ollama", tool_names=there.tool_names)
+    chunk = json.dumps({"id": "x", "choices": [choice | {"delta": said}]}).encode()
+    streamed = translator.feed(b"data: %b\n\ndata: [DONE]\n\n" % chunk) + translator.close()
+    assert b'"mcp.read"' in streamed
+    assert b"mcp_x2E_read" not in streamed

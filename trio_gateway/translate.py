@@ -5,7 +5,7 @@
     for loss in translated.losses:
         print(loss.pointer, loss.reason)
 
-    translator = AnswerTranslator("anthropic_messages", "openai_chat")
+    translator = AnswerTranslator("anthropic_messages", "openai_chat", tool_names=translated.tool_names)
     for chunk in upstream:
         client.write(translator.feed(chunk))
     client.write(translator.close())
@@ -18,6 +18,7 @@ sides speak the same dialect, bytes pass as they are.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 import msgspec
 
@@ -25,6 +26,7 @@ from trio_gateway.dialects import DIALECTS, AnswerEncoder, Dialect, dialect
 from trio_gateway.dialects.capabilities import capabilities_for
 from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses
 from trio_gateway.dialects.events import AnswerEvent
+from trio_gateway.dialects.names import fit_names, rename_answer, rename_events
 from trio_gateway.dialects.splice import splice_member
 from trio_gateway.dialects.wire import read_request
 
@@ -36,10 +38,15 @@ _MODEL_IN_URL = frozenset({"gemini"})
 
 
 class Translated(msgspec.Struct, frozen=True):
-    """A body for the other side, and what it could not carry."""
+    """A body for the other side, and what it could not carry.
+
+    `tool_names` has the client's own names of tools by those that stand for them in a request, where the target does
+    not allow them as they are: what translates the answer is to be given it.
+    """
 
     body: bytes
     losses: list[Loss]
+    tool_names: dict[str, str] = {}
 
 
 class _Named(msgspec.Struct):
@@ -65,7 +72,9 @@ def translate_request(body: bytes, source: str, target: str, *, model: str | Non
     name = conversation.model if model is None else model
     if not name:
         raise ValueError(f"the request names no model, which {source} has in the URL: say which")
-    return Translated(*writes.encode_request(conversation, name, capabilities_for(target, name)))
+    conversation, names = fit_names(conversation, writes.TOOL_NAMES)
+    body, losses = writes.encode_request(conversation, name, capabilities_for(target, name))
+    return Translated(body, losses, names or {})
 
 
 def _renamed(body: bytes, source: str, model: str | None) -> bytes:
@@ -74,8 +83,12 @@ def _renamed(body: bytes, source: str, model: str | None) -> bytes:
     return splice_member(body, "model", msgspec.json.encode(model))
 
 
-def translate_answer(body: bytes, source: str, target: str) -> Translated:
+def translate_answer(
+    body: bytes, source: str, target: str, *, tool_names: Mapping[str, str] | None = None
+) -> Translated:
     """Translate a provider's whole answer in the dialect `source` for a client that speaks `target`.
+
+    `tool_names` is what the request's translation gave: the calls have the client's own names again.
 
     The answer's id, model and time are the source's; where it has none they are a hash of the body, empty, and zero.
 
@@ -85,7 +98,10 @@ def translate_answer(body: bytes, source: str, target: str) -> Translated:
     speaks, writes = _dialect(source), _dialect(target)
     if source == target:
         return Translated(body, [])
-    return Translated(*writes.encode_answer(speaks.decode_answer(body), AnswerContext(id=_hash(body))))
+    answer = speaks.decode_answer(body)
+    if tool_names:
+        answer = rename_answer(answer, tool_names)
+    return Translated(*writes.encode_answer(answer, AnswerContext(id=_hash(body))))
 
 
 class AnswerTranslator:
@@ -95,13 +111,15 @@ class AnswerTranslator:
     `close` says that no more will come. Neither raises on what a provider sends: a stream that breaks, or ends
     without its terminal marker, ends in the client's own error event, and never looks like a clean finish.
 
-    Usage is told whenever the source tells it: to a Chat client as if it had asked for `include_usage`. Raises
-    ValueError for an unknown dialect.
+    `tool_names` is what the request's translation gave: the calls have the client's own names again. Usage is told
+    whenever the source tells it: to a Chat client as if it had asked for `include_usage`. Raises ValueError for an
+    unknown dialect.
     """
 
-    __slots__ = ("_decoder", "_encoder", "_head", "_writes")
+    __slots__ = ("_decoder", "_encoder", "_head", "_names", "_writes")
 
-    def __init__(self, source: str, target: str) -> None:
+    def __init__(self, source: str, target: str, *, tool_names: Mapping[str, str] | None = None) -> None:
+        self._names = tool_names
         speaks, self._writes = _dialect(source), _dialect(target)
         self._decoder = None if source == target else speaks.new_answer_decoder()
         self._encoder: AnswerEncoder | None = None  # made with the first event, when the head is known
@@ -128,7 +146,7 @@ class AnswerTranslator:
         return written + self._made().close()
 
     def _write(self, events: list[AnswerEvent]) -> bytes:
-        return self._made().feed(events)
+        return self._made().feed(rename_events(events, self._names) if self._names else events)
 
     def _made(self) -> AnswerEncoder:
         if self._encoder is None:

@@ -1,30 +1,184 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trio_gateway.dialects.names import escape_name, unescape_name
+from trio_gateway.dialects import DIALECTS, dialect
+from trio_gateway.dialects.conversation import (
+    Answer,
+    Choice,
+    Conversation,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+)
+from trio_gateway.dialects.events import AnswerEvent, Delta, Open
+from trio_gateway.dialects.names import (
+    CUSTOM_MARK,
+    carry_name,
+    fit_names,
+    recognise_name,
+    rename_answer,
+    rename_conversation,
+    rename_events,
+)
+from trio_gateway.errors import InvalidRequest
 
-MISFIT = re.compile(r"[^a-zA-Z0-9_-]|_(?=x[0-9A-F]{1,6}[^a-zA-Z0-9-])")
+LEGAL = {
+    "openai_chat": r"[a-zA-Z0-9_-]{1,64}",
+    "openai_responses": r"[a-zA-Z0-9_-]{1,128}",
+    "anthropic_messages": r"[a-zA-Z0-9_-]{1,128}",
+    "gemini": r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}",
+    "ollama": r"(?s).+",
+}
+every_target = pytest.mark.parametrize("target", DIALECTS)
+
+tricky = st.text(st.sampled_from("ab_x0F./:-é2E5D"), min_size=1, max_size=12)
+long = st.tuples(tricky, st.sampled_from((58, 64, 65, 120, 128, 129, 600))).map(
+    lambda drawn: drawn[0].ljust(drawn[1], "n")
+)
+names = tricky | long | st.text(min_size=1, max_size=12) | tricky.map(lambda name: name + CUSTOM_MARK)
+named = st.lists(st.tuples(names, st.booleans()), max_size=6, unique_by=lambda tool: tool[0])
 
 
-@given(st.text("ab_x0F./-é2E5D", max_size=12) | st.text(max_size=12))
-@example("_x5F_x2E_")
-@example("a_x2E_b")
-@example("_x2/")
-def test_a_name_fits_and_comes_back_as_it_was(name: str) -> None:
-    escaped = escape_name(name, MISFIT)
-    assert re.fullmatch(r"[a-zA-Z0-9_-]*", escaped)
-    assert unescape_name(escaped) == name
+def asking(
+    tools: Sequence[tuple[str, bool]], calls: Sequence[tuple[str, bool]] = (), choice: ToolChoice | None = None
+) -> Conversation:
+    parts = [ToolCall(f"c{place}", name, "{}", custom=custom) for place, (name, custom) in enumerate(calls)]
+    offered = [Tool(name, "custom" if custom else "function") for name, custom in tools]
+    turns = [Turn("user", [Text("hi")]), Turn("assistant", list(parts))]
+    return Conversation(source="x", model="m", turns=turns, tools=offered, tool_choice=choice)
 
 
-def test_a_misfit_is_written_as_its_number() -> None:
-    assert escape_name("a.b/é", MISFIT) == "a_x2E_b_x2F__xE9_"
+def wire_names(conversation: Conversation, target: str) -> list[str]:
+    """Return the names of tools and calls as the target sees them."""
+    marks = target in ("anthropic_messages", "gemini")
+    tools = [(tool.name, tool.kind == "custom") for tool in conversation.tools]
+    calls = [(part.name, part.custom) for part in conversation.turns[1].parts if isinstance(part, ToolCall)]
+    return [name + CUSTOM_MARK * (marks and custom) for name, custom in tools + calls]
 
 
-@pytest.mark.parametrize("name", ["a_xD800_b", "a_x110000_b", "_x_", "_x2e_", "_x1234567_"])
-def test_what_no_escape_can_have_made_is_left_as_it_is(name: str) -> None:
-    assert unescape_name(name) == name
+@every_target
+@given(named, named)
+@example([("f-x0_", False), ("f", True), ("f_x2D_x0_", False)], [("f_x2D_x0_", False)])
+@example([("n" * 128, True), ("n" * 128 + "m", True)], [("n" * 126, False), ("n" * 64, True)])
+@example([("a.b", False), ("a_x2E_b", False)], [])
+@example([("a.b", False)], [("a_x2E_b", False)])
+def test_names_are_legal_one_of_a_kind_and_come_back(
+    target: str, tools: list[tuple[str, bool]], calls: list[tuple[str, bool]]
+) -> None:
+    conversation = asking(tools, calls)
+    before = msgspec.json.encode(conversation)
+    fitted, table = fit_names(conversation, dialect(target).TOOL_NAMES)
+    written = wire_names(fitted, target)
+    assert all(re.fullmatch(LEGAL[target], name) for name in written)
+    own = wire_names(conversation, "ollama")
+    bare = wire_names(fitted, "ollama")
+    assert len(set(zip(own, bare, strict=True))) == len(set(own)) == len(set(bare))
+    assert rename_conversation(fitted, table or {}) == conversation
+    assert msgspec.json.encode(conversation) == before
+    assert fit_names(conversation, dialect(target).TOOL_NAMES) == (fitted, table)
+    if target in ("anthropic_messages", "gemini"):
+        told_apart = [(tool.name, tool.kind == "custom") for tool in fitted.tools]
+        assert [recognise_name(name) for name in written[: len(tools)]] == told_apart
+
+
+@every_target
+@given(named, named)
+def test_a_name_that_is_legal_and_nobody_elses_stays(
+    target: str, tools: list[tuple[str, bool]], calls: list[tuple[str, bool]]
+) -> None:
+    conversation = asking(tools, calls)
+    _, table = fit_names(conversation, dialect(target).TOOL_NAMES)
+    marks = target in ("anthropic_messages", "gemini")
+    for name in (table or {}).values():
+        is_offered = name in [tool.name for tool in conversation.tools]
+        is_custom = (name, True) in tools + calls
+        if re.fullmatch(LEGAL[target], name + CUSTOM_MARK * (marks and is_custom)):
+            assert (marks and name.endswith(CUSTOM_MARK)) or (not is_offered and name in (table or {}))
+
+
+@every_target
+@given(named, named, named)
+def test_a_longer_history_leaves_the_names_before_it(
+    target: str, tools: list[tuple[str, bool]], calls: list[tuple[str, bool]], more: list[tuple[str, bool]]
+) -> None:
+    # The one name that may change is one that was a function's first and takes free text later, where it is so long
+    # that only the mark's own characters are missing.
+    short = [[(name, custom) for name, custom in some if len(name) < 60] for some in (tools, calls, more)]
+    before, _ = fit_names(asking(short[0], short[1]), dialect(target).TOOL_NAMES)
+    after, _ = fit_names(asking(short[0], short[1] + short[2]), dialect(target).TOOL_NAMES)
+    names_before = wire_names(before, "ollama")
+    assert wire_names(after, "ollama")[: len(names_before)] == names_before
+
+
+@every_target
+@pytest.mark.parametrize("name", ["get_weather-2", "tile_x20_y", "_x41_", "a_x5F_x2E_b", "_x", "x_y", "A" * 60])
+def test_a_legal_name_is_left_as_it_is(target: str, name: str) -> None:
+    conversation = asking([(name, False)], [(name, False)])
+    assert fit_names(conversation, dialect(target).TOOL_NAMES) == (conversation, None)
+
+
+@every_target
+def test_nothing_is_made_anew_where_nothing_changes(target: str) -> None:
+    conversation = asking([("f", False)], [("g", True)], ToolChoice("named", names=["f"]))
+    assert fit_names(conversation, dialect(target).TOOL_NAMES)[0] is conversation
+
+
+def test_misfits_are_written_as_their_numbers_and_what_is_too_long_is_cut() -> None:
+    conversation = asking([("a.b/é", False), ("n" * 65, False)])
+    fitted, table = fit_names(conversation, dialect("openai_chat").TOOL_NAMES)
+    first, second = (tool.name for tool in fitted.tools)
+    assert first == "a_x2E_b_x2F__xE9_"
+    assert re.fullmatch(r"n{53}_[0-9a-f]{10}", second)
+    assert table == {first: "a.b/é", second: "n" * 65}
+
+
+def test_results_and_the_choice_go_by_the_names_of_their_tools() -> None:
+    choice = ToolChoice("allowed", names=["a.b", "c"])
+    conversation = asking([("a.b", False), ("c", False)], [("a.b", False)], choice)
+    conversation.turns.append(Turn("tool", [ToolResult("c0", [Text("ok")], name="a.b"), ToolResult("c9", [])]))
+    fitted, _ = fit_names(conversation, dialect("openai_chat").TOOL_NAMES)
+    assert fitted.tool_choice == ToolChoice("allowed", names=["a_x2E_b", "c"])
+    assert [part.name for part in fitted.turns[2].parts if isinstance(part, ToolResult)] == ["a_x2E_b", None]
+
+
+def test_hosted_tools_and_tools_without_a_name_are_left() -> None:
+    conversation = asking([("", False)])
+    conversation.tools.append(Tool("web.search", "hosted"))
+    assert fit_names(conversation, dialect("openai_chat").TOOL_NAMES) == (conversation, None)
+
+
+def test_calls_of_an_answer_go_by_the_clients_own_names() -> None:
+    table = {"a_x2E_b": "a.b"}
+    calls = [ToolCall("c0", "a_x2E_b", "{}"), ToolCall("c1", "other", "{}"), Text("a_x2E_b")]
+    answer = rename_answer(Answer(source="x", choices=[Choice([*calls])]), table)
+    assert answer.choices[0].parts == [ToolCall("c0", "a.b", "{}"), calls[1], calls[2]]
+    events: list[AnswerEvent] = [Open(0, "call", name="a_x2E_b"), Delta(0, "a_x2E_b"), Open(1, "call", name="other")]
+    assert rename_events(events, table) == [Open(0, "call", name="a.b"), *events[1:]]
+
+
+@given(names, st.booleans())
+def test_a_mark_says_that_a_tool_takes_free_text(name: str, custom: bool) -> None:
+    if custom or not name.endswith(CUSTOM_MARK):
+        assert recognise_name(carry_name(name, "", custom)) == (name, custom)
+
+
+@given(names)
+@example(CUSTOM_MARK)
+def test_any_name_is_written_as_it_was_read(name: str) -> None:
+    assert carry_name(recognise_name(name)[0], "", recognise_name(name)[1]) == name
+
+
+def test_no_name_is_refused_with_its_pointer() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        carry_name("", "/tools/0")
+    assert caught.value.pointer == "/tools/0"

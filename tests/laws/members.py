@@ -99,6 +99,16 @@ ID_PATTERNS = {
 }
 
 
+# What it takes as the name of a tool.
+NAME_PATTERNS = {
+    "openai_chat": r"[a-zA-Z0-9_-]{1,64}",
+    "openai_responses": r"[a-zA-Z0-9_-]{1,128}",
+    "anthropic_messages": r"[a-zA-Z0-9_-]{1,128}",
+    "gemini": r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}",
+    "ollama": r"(?s).+",
+}
+
+
 def wire_ids(value: Any) -> list[str]:
     """Return the ids of calls and results in a body, in order."""
     found: list[str] = []

@@ -65,8 +65,7 @@ def sent(body: bytes, source: str, target: str, **can: Any) -> tuple[dict[str, A
 
 def returned(body: bytes, source: str, over: str) -> dict[str, Any]:
     """Return what a body is after a trip there and back."""
-    there = carry(body, source, over)
-    found: dict[str, Any] = json.loads(carry(there.body, over, source).body)
+    found: dict[str, Any] = json.loads(carry(body, source, over).back(source).body)
     return found
 
 

@@ -27,7 +27,19 @@ from values import (
 MODEL = "a-model"
 
 ids = st.sampled_from(("call_1", "call_2", "toolu_3", "a.b:c|d", "fc-4", "x" * 70))
-tool_names = st.sampled_from(("get_weather", "search", "mcp.files/read", "ünï", "n" * 70, "9lives"))
+tool_names = st.sampled_from(
+    (
+        "get_weather",
+        "search",
+        "mcp.files/read",
+        "mcp_x2E_files_x2F_read",
+        "tile_x20_y",
+        "ünï",
+        "n" * 70,
+        "n" * 140,
+        "9lives",
+    )
+)
 numbers = st.sampled_from((0, 0.0, 0.5, 1, 1.0, 1.7))
 tokens = st.sampled_from(
     ("c2lnbmF0dXJl", "trio:anthropic_messages:c2ln", "trio:gemini:Z2Vt", "trio:openai_responses:rs_1:enc")

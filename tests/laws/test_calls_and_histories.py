@@ -7,21 +7,28 @@ import re
 from typing import Any
 
 import msgspec
+from answers import uncut, whole
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from lawbook import every_pair, law
-from members import ID_PATTERNS, wire_ids
+from members import ID_PATTERNS, NAME_PATTERNS, wire_ids
 from normal import covers, value_of
 from rich_requests import rich_requests
-from trips import carry, read_request
+from trips import MODEL, carry, fold_stream, module, read_request
 from values import dumps
 
-from trio_gateway.dialects.conversation import Conversation, ToolCall, ToolResult
+from trio_gateway import AnswerTranslator, translate_answer, translate_request
+from trio_gateway.dialects.conversation import Answer, Conversation, ToolCall, ToolResult
+from trio_gateway.dialects.names import mark_name
 from trio_gateway.errors import InvalidRequest
 
 
 def calls_of(conversation: Conversation) -> list[ToolCall]:
     return [part for turn in conversation.turns for part in turn.parts if isinstance(part, ToolCall)]
+
+
+def calls_of_answer(answer: Answer) -> list[str]:
+    return [part.name for part in answer.choices[0].parts if isinstance(part, ToolCall)]
 
 
 def results_of(conversation: Conversation) -> list[ToolResult]:
@@ -38,7 +45,7 @@ def test_r06_calls_keep_their_names_and_ids_apart_in_any_request(source: str, ta
     except InvalidRequest:
         assume(False)
         return
-    arrived = read_request(target, there.body, stream=there.conversation.stream)
+    arrived = there.arrived()
     before, after = calls_of(there.conversation), calls_of(arrived)
     assert [call.name for call in after] == [call.name for call in before]
     assert all(re.fullmatch(ID_PATTERNS[target], id_) for id_ in wire_ids(json.loads(there.body)))
@@ -49,6 +56,39 @@ def test_r06_calls_keep_their_names_and_ids_apart_in_any_request(source: str, ta
     expected = [ids[result.call_id] for result in results_of(there.conversation) if result.call_id in ids]
     answered = [result.call_id for result in results_of(arrived) if result.call_id in given_by]
     assert sorted(answered) == sorted(expected) or there.losses
+
+
+@every_pair
+@law
+@given(st.data())
+def test_r06_names_fit_the_target_and_come_back_in_its_answers(source: str, target: str, data: st.DataObject) -> None:
+    body = data.draw(rich_requests(source))
+    try:
+        there = translate_request(body, source, target, model=MODEL)
+    except InvalidRequest:
+        assume(False)
+        return
+    arrived = read_request(target, there.body)
+    told = [(tool.name, tool.kind == "custom") for tool in arrived.tools if tool.kind != "hosted"]
+    told_in_all = {name for name, _ in told} | {call.name for call in calls_of(arrived)}
+    assert all(re.fullmatch(NAME_PATTERNS[target], name) for name in told_in_all)
+    called = [mark_name(name, custom and target in ("anthropic_messages", "gemini")) for name, custom in told]
+    for answer in _answers_that_call(called, target, source, there.tool_names):
+        returned = calls_of_answer(answer)
+        own = iter([tool.name for tool in read_request(source, body).tools if tool.kind != "hosted"])
+        assert len(returned) == len(called)
+        assert all(name in own for name in returned)  # in order: some tools may not have been told
+
+
+def _answers_that_call(names: list[str], provider: str, client: str, own: dict[str, str]) -> list[Answer]:
+    """Return what a client makes of an answer with a call of each tool, plain and streamed."""
+    calls = [(f"call_{place}", name, '{"input":"x"}') for place, name in enumerate(names)]
+    sketch = {"thoughts": "", "token": None, "text": "hi", "calls": calls, "usage": None}
+    sketch["stop"] = "tool_calls" if calls else "stop"
+    plain = translate_answer(whole(provider, sketch), provider, client, tool_names=own).body
+    translator = AnswerTranslator(provider, client, tool_names=own)
+    streamed = b"".join([translator.feed(frame) for frame in uncut(provider, sketch)]) + translator.close()
+    return [module(client).decode_answer(plain), fold_stream(client, streamed)]
 
 
 @every_pair

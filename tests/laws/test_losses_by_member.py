@@ -12,7 +12,7 @@ from members import Path, changed_at, leaves, pointer_of, resolve, without
 from no_ops import KINDS, is_repeated, says_nothing
 from normal import changed, request_atoms, within
 from rich_requests import rich_requests
-from trips import Trip, carry, read_request
+from trips import Trip, carry
 from values import dumps
 
 from trio_gateway.dialects.conversation import Loss
@@ -92,8 +92,7 @@ def _is_dropped(
         return False
     if any(resolve(without(said, path or ()), loss.pointer) is None for loss in other.losses):
         return False
-    stream = there.conversation.stream
-    before, after = (request_atoms(read_request(target, trip.body, stream=stream)) for trip in (there, other))
+    before, after = (request_atoms(trip.arrived()) for trip in (there, other))
     return changed(before, after) == ([], [])
 
 

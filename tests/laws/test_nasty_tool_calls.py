@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
+from answers import uncut, whole
+from members import NAME_PATTERNS
 from nasty import (
     FOREIGN,
     USER,
@@ -24,10 +27,11 @@ from nasty import (
     sent,
     told,
 )
-from trips import CONTEXT, decode_stream, module, read_request
+from shared_requests import WRITE, bare
+from trips import CONTEXT, carry, decode_stream, module, read_request
 from values import dumps
 
-from trio_gateway import translate_request
+from trio_gateway import AnswerTranslator, translate_answer, translate_request
 from trio_gateway.dialects import DIALECTS
 from trio_gateway.dialects.events import End
 from trio_gateway.errors import InvalidRequest
@@ -133,13 +137,34 @@ def test_case_16_equal_calls_without_ids_are_paired_in_order() -> None:
 
 
 def test_case_17_illegal_names_come_back_and_never_collide() -> None:
-    names = ["mcp.files/read", "mcp_files_read", "ünï", "9lives"]
-    body = chat(USER, tools=[function(name, parameters={"type": "object"}) for name in names])
-    for target in ("anthropic_messages", "openai_responses", "gemini"):
-        again = returned(body, "openai_chat", target)
-        assert [tool["function"]["name"] for tool in again["tools"]] == names
-        request, _ = sent(body, "openai_chat", target)
-        assert "mcp.files/read" not in json.dumps(request) or target == "gemini"
+    names = ["mcp.files/read", "mcp_files_read", "mcp_x2E_files_x2F_read", "ünï", "9lives"]
+    names += ["n" * 200, "n" * 201, "f-x0_"]
+    body = dumps({"model": "m", "messages": [USER], "tools": [{"function": {"name": name}} for name in names]})
+    for target in ("openai_chat", "anthropic_messages", "openai_responses", "gemini"):
+        trip = carry(body, "ollama", target)
+        told = [tool.name for tool in read_request(target, trip.body).tools]
+        assert len(set(told)) == len(names)
+        assert all(re.fullmatch(NAME_PATTERNS[target], name) for name in told)
+        assert told[1:3] == names[1:3]
+        assert [tool.name for tool in trip.arrived().tools] == names
+        assert trip.losses == []
+
+
+@pytest.mark.parametrize("source", DIALECTS)
+def test_case_17_a_name_that_only_looks_escaped_goes_out_and_comes_back_as_it_is(source: str) -> None:
+    name = "tile_x20_y"
+    asked = bare([("user", [("text", "hi")]), ("assistant", None, [("c", name, {})]), ("results", [("c", name, "x")])])
+    called = {"thoughts": "", "token": None, "text": "", "calls": [("d", name, "{}")], "stop": "tool_calls"}
+    called["usage"] = None
+    for target in DIALECTS:
+        there = translate_request(dumps(WRITE[source](asked)), source, target, model="m")
+        assert b'"tile_x20_y"' in there.body
+        assert there.tool_names == {}
+        back = translate_answer(whole(target, called), target, source, tool_names=there.tool_names).body
+        assert calls_of(module(source).decode_answer(back)) == [(name, "{}")]
+        translator = AnswerTranslator(target, source, tool_names=there.tool_names)
+        streamed = b"".join(map(translator.feed, uncut(target, called))) + translator.close()
+        assert calls_of(folded(source, [streamed])) == [(name, "{}")]
 
 
 def test_case_18_ids_of_any_kind_reach_the_target_as_it_takes_them() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lawbook import every_pair, law
 from normal import changed, request_atoms, silent
 from rich_requests import rich_requests
-from trips import carry, read_request
+from trips import carry
 
 from trio_gateway.errors import InvalidRequest
 
@@ -23,15 +23,12 @@ def test_r04_no_silent_loss(source: str, target: str, data: st.DataObject) -> No
 def check(source: str, target: str, body: bytes) -> None:
     try:
         there = carry(body, source, target)
-        stream = there.conversation.stream
-        back = carry(there.body, target, source, stream=stream)
+        back = there.back(source)
     except InvalidRequest:
         assume(False)
         return
-    between = read_request(target, there.body, stream=stream)
-    again = read_request(source, back.body, stream=stream)
-    before, after = request_atoms(there.conversation), request_atoms(again)
-    unsaid = silent(before, after, there.losses, request_atoms(between), back.losses, target)
+    before, after = request_atoms(there.conversation), request_atoms(back.arrived())
+    unsaid = silent(before, after, there.losses, request_atoms(back.conversation), back.losses, target)
     assert not unsaid, (unsaid, changed(before, after)[1], there.losses, back.losses)
 
 

@@ -26,11 +26,9 @@ def test_r02_the_shared_fragment_survives_there_and_back_without_a_loss(
     body = data.draw(shared_requests(source, target))
     there = carry(body, source, target)
     assert there.losses == []
-    stream = there.conversation.stream
-    back = carry(there.body, target, source, stream=stream)
+    back = there.back(source)
     assert back.losses == []
-    again = read_request(source, back.body, stream=stream)
-    assert changed(request_atoms(there.conversation), request_atoms(again)) == ([], [])
+    assert changed(request_atoms(there.conversation), request_atoms(back.arrived())) == ([], [])
 
 
 TRIPLES = list(permutations(DIALECTS, 3))

@@ -110,14 +110,13 @@ def settles_later(body: bytes, once: bytes, source: str, target: str) -> bool:
         return True
     # What stands side by side on the far side comes back as one, where the near side joins neighbours: put into the
     # order of one message, or joined to one text, it is when it goes out as one.
-    far = read_request(target, carry(body, source, target).body).turns
+    far = carry(body, source, target).arrived().turns
     return any(one.role == two.role != "tool" for one, two in pairwise(far))
 
 
 def _there_and_back(body: bytes, source: str, target: str, *, stream: bool = False) -> tuple[bytes, bool]:
     there = carry(body, source, target, stream=stream)
-    stream = there.conversation.stream
-    return carry(there.body, target, source, stream=stream).body, stream
+    return there.back(source).body, there.conversation.stream
 
 
 wild_ids = st.text(st.sampled_from("ab:./|_-é"), min_size=1, max_size=5) | st.text("a", min_size=60, max_size=70)

@@ -8,6 +8,7 @@ from trio_gateway.dialects import Dialect, dialect
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Answer, AnswerContext, Conversation, Losses
 from trio_gateway.dialects.events import AnswerEvent, fold
+from trio_gateway.dialects.names import fit_names, rename_conversation
 
 MODEL = "a-model"
 ANY = Capabilities()
@@ -20,6 +21,17 @@ class Trip(NamedTuple):
     conversation: Conversation
     body: bytes
     losses: Losses
+    target: str
+    names: dict[str, str]
+
+    def arrived(self) -> Conversation:
+        """Return what the target is told, with the client's own names of tools, as they come back in an answer."""
+        read = read_request(self.target, self.body, stream=self.conversation.stream)
+        return rename_conversation(read, self.names)
+
+    def back(self, source: str) -> Trip:
+        """Take it back to where it came from, with the client's own names of tools. Raises InvalidRequest."""
+        return _written(self.arrived(), source, ANY)
 
 
 def read_request(name: str, body: bytes, *, stream: bool = False) -> Conversation:
@@ -33,8 +45,13 @@ def read_request(name: str, body: bytes, *, stream: bool = False) -> Conversatio
 
 def carry(body: bytes, source: str, target: str, capabilities: Capabilities = ANY, *, stream: bool = False) -> Trip:
     """Translate a request. Raises InvalidRequest."""
-    conversation = read_request(source, body, stream=stream)
-    return Trip(conversation, *dialect(target).encode_request(conversation, conversation.model, capabilities))
+    return _written(read_request(source, body, stream=stream), target, capabilities)
+
+
+def _written(conversation: Conversation, target: str, capabilities: Capabilities) -> Trip:
+    fitted, names = fit_names(conversation, dialect(target).TOOL_NAMES)
+    body, losses = dialect(target).encode_request(fitted, conversation.model, capabilities)
+    return Trip(conversation, body, losses, target, names or {})
 
 
 def decode_stream(name: str, chunks: list[bytes]) -> list[AnswerEvent]:

@@ -14,6 +14,7 @@ from typing import Protocol, cast
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Answer, AnswerContext, Conversation, Losses
 from trio_gateway.dialects.events import AnswerEvent
+from trio_gateway.dialects.names import NameRules
 from trio_gateway.errors import GatewayError, UpstreamError
 
 _MODULES = {
@@ -81,10 +82,17 @@ class ClientSide(Protocol):
 class Dialect(ClientSide, Protocol):
     """What every dialect module exposes. InvalidRequest and UpstreamError are the only errors raised."""
 
+    @property
+    def TOOL_NAMES(self) -> NameRules | None:  # a module's constant
+        """What is taken as the name of a tool; None where any is."""
+
     def encode_request(
         self, conversation: Conversation, model: str, capabilities: Capabilities, /
     ) -> tuple[bytes, Losses]:
-        """Raise InvalidRequest for what the target can neither carry nor do without."""
+        """Raise InvalidRequest for what the target can neither carry nor do without.
+
+        The names of tools are to be fit for the dialect: names.fit_names.
+        """
 
     def decode_answer(self, body: bytes, /) -> Answer:
         """Raise UpstreamBroke for a body that is no answer, UpstreamError for an error object inside a 200."""

@@ -30,6 +30,7 @@ from trio_gateway.dialects.embeddings import (
 from trio_gateway.dialects.envelope import Envelope, read_envelope
 from trio_gateway.dialects.gemini import shapes as gemini_shapes
 from trio_gateway.dialects.gemini.passage import ArrayStream
+from trio_gateway.dialects.names import fit_names, rename_answer
 from trio_gateway.dialects.ollama import loading as ollama_loading
 from trio_gateway.dialects.openai_responses.passage import ResponsesStream
 from trio_gateway.dialects.openai_upstream import needs_responses
@@ -95,7 +96,7 @@ class Carriage(Protocol):
 class ChatCarriage:
     """A conversation: a request for one answer of a model, plain or streamed."""
 
-    __slots__ = ("_context", "_conversation", "_envelope", "_own", "_source", "_source_name", "_target",
+    __slots__ = ("_context", "_conversation", "_envelope", "_names", "_own", "_source", "_source_name", "_target",
                  "answer_losses", "body", "fetched", "losses", "model", "same", "stream", "stream_media_type", "told",
                  "usage")  # fmt: skip
 
@@ -104,6 +105,7 @@ class ChatCarriage:
         self._source: ClientSide = client_side(source)
         self._envelope = envelope = in_url or read_envelope(source, body)
         self._conversation: Conversation | None = None
+        self._names: dict[str, str] | None = None  # the client's own of tools, by those that the target is told
         self.fetched: dict[str, Media] = {}
         self._own = body
         self.model = envelope.model
@@ -163,6 +165,7 @@ class ChatCarriage:
         conversation = self.conversation()
         if self.fetched:
             conversation = with_media(conversation, self.fetched, load.dialect, load.capabilities)
+        conversation, self._names = fit_names(conversation, self._target.TOOL_NAMES)
         self.body, self.losses = self._target.encode_request(conversation, load.model, load.capabilities)
 
     def _renamed(self, model: str) -> bytes:
@@ -186,13 +189,15 @@ class ChatCarriage:
         self.usage = answer.usage
         if self.same:
             return body
+        if self._names is not None:
+            answer = rename_answer(answer, self._names)
         translated, losses = self._source.encode_answer(answer, self._context)
         self.answer_losses = losses
         return translated
 
     def open_stream(self, redact: Callable[[str], str]) -> StreamPassage:
         if not self.same:
-            return TranslatedStream(self._target, self._source, self._context, redact)
+            return TranslatedStream(self._target, self._source, self._context, redact, self._names)
         if self._source_name == "openai_chat":
             return passage_chat.ChatStream(hide_usage=not self._envelope.include_usage, redact=redact)
         if self._source_name == "openai_responses":

@@ -7,12 +7,13 @@ client would see been produced, what failed, what was used, has the source said 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from trio_gateway.dialects import AnswerEncoder, ClientSide, Dialect
 from trio_gateway.dialects.conversation import AnswerContext, Losses, Usage
 from trio_gateway.dialects.events import AnswerEvent, End, Fail, Open, Ping, Start, UsageUpdate
+from trio_gateway.dialects.names import rename_events
 from trio_gateway.errors import UpstreamBroke, UpstreamError
 
 
@@ -48,9 +49,12 @@ def _as_it_is(text: str) -> str:
 
 
 class TranslatedStream:
-    """A stream whose two sides speak different dialects."""
+    """A stream whose two sides speak different dialects.
 
-    __slots__ = ("_decoder", "_encoder", "_held", "_redact", "begun", "ended", "error", "usage")
+    `names` has the client's own names of tools by those that the target was told, where there are others.
+    """
+
+    __slots__ = ("_decoder", "_encoder", "_held", "_names", "_redact", "begun", "ended", "error", "usage")
 
     def __init__(
         self,
@@ -58,8 +62,10 @@ class TranslatedStream:
         target: ClientSide,
         context: AnswerContext,
         redact: Callable[[str], str] = _as_it_is,
+        names: Mapping[str, str] | None = None,
     ) -> None:
         self._redact = redact
+        self._names = names
         self._decoder = source.new_answer_decoder()
         self._encoder: AnswerEncoder = target.new_answer_encoder(context)
         self._held: list[AnswerEvent] = []  # Start and the like, until an event follows that the client would see
@@ -84,6 +90,8 @@ class TranslatedStream:
     def _pass(self, events: list[AnswerEvent]) -> bytes:
         if not events or self.ended:
             return b""
+        if self._names is not None:
+            events = rename_events(events, self._names)
         for event in events:
             kind = type(event)
             if kind is UsageUpdate:

@@ -150,7 +150,7 @@ def test_calls_that_were_cut_off_stay_text_and_length_stays_length() -> None:
     ("item", "call"),
     [
         ({**CALL, "arguments": ""}, ToolCall("call_1", "f", "{}")),
-        ({**CALL, "name": "a_x2E_b"}, ToolCall("call_1", "a.b", '{"a": 1}')),
+        ({**CALL, "name": "a_x2E_b"}, ToolCall("call_1", "a_x2E_b", '{"a": 1}')),
         ({"type": "function_call", "id": "fc_1", "name": "f"}, ToolCall("fc_1", "f", "{}")),
         ({"type": "function_call", "name": "f"}, ToolCall("call_0", "f", "{}")),
         (

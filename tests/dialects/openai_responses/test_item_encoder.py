@@ -177,11 +177,11 @@ def test_a_text_is_a_plain_output_and_everything_else_a_list() -> None:
     items, losses = write(
         Turn(
             "tool",
-            [ToolResult("a", [Text("ok")], name="f.g"), ToolResult("b", []), ToolResult("c", [Text("see"), image])],
+            [ToolResult("a", [Text("ok")], name="f_g"), ToolResult("b", []), ToolResult("c", [Text("see"), image])],
         )
     )
     assert items == [
-        {"type": "function_call_output", "output": "ok", "call_id": "a", "name": "f_x2E_g"},
+        {"type": "function_call_output", "output": "ok", "call_id": "a", "name": "f_g"},
         {"type": "function_call_output", "output": "", "call_id": "b"},
         {
             "type": "function_call_output",
@@ -269,9 +269,9 @@ def test_opaque_items_and_parts_of_our_own_pass_byte_for_byte() -> None:
     assert losses == []
 
 
-def test_a_tools_name_that_cannot_be_written_is_refused() -> None:
+def test_a_call_without_a_name_is_refused() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        write(Turn("assistant", [ToolCall("c", "f" * 200, "{}", "/c")]))
+        write(Turn("assistant", [ToolCall("c", "", "{}", "/c")]))
     assert caught.value.pointer == "/c"
 
 

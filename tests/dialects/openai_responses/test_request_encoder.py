@@ -145,7 +145,7 @@ def test_what_is_changed_on_the_way_is_a_loss(
 
 def test_tools_are_flat_and_not_strict_unless_asked() -> None:
     tools = [
-        Tool("get.it", description="d", parameters=Raw(b'{"type" :"object"}'), strict=True),
+        Tool("get_it", description="d", parameters=Raw(b'{"type" :"object"}'), strict=True),
         Tool("g"),
         Tool("c", "custom", format=Raw(b'{"type":"grammar","grammar":{"syntax":"lark","definition":"x"}}')),
         Tool("d", "custom", description="t", format=Raw(b'{"type":"text"}')),
@@ -154,7 +154,7 @@ def test_tools_are_flat_and_not_strict_unless_asked() -> None:
     assert body["tools"] == [
         {
             "type": "function",
-            "name": "get_x2E_it",
+            "name": "get_it",
             "parameters": {"type": "object"},
             "strict": True,
             "description": "d",

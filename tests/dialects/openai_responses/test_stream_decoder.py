@@ -122,7 +122,7 @@ def test_calls_are_told_as_they_come_and_may_overlap(sse: Sse) -> None:
     stream = sse(
         *BEGIN,
         added(call_item(), 0),
-        added(call_item(call_id="call_2", name="a_x2E_b"), 1),
+        added(call_item(call_id="call_2", name="get_it"), 1),
         arguments_delta('{"a"', 0),
         arguments_delta("{}", 1),
         arguments_delta(":1}", 0),
@@ -134,7 +134,7 @@ def test_calls_are_told_as_they_come_and_may_overlap(sse: Sse) -> None:
     assert decode(stream) == [
         *STARTED,
         Open(0, "call", id="call_1", name="f"),
-        Open(1, "call", id="call_2", name="a.b"),
+        Open(1, "call", id="call_2", name="get_it"),
         Delta(0, '{"a"'),
         Delta(1, "{}"),
         Delta(0, ":1}"),

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from trio_gateway.dialects.anthropic_messages.errors import decode_error, encode_error, encode_stream_error
+from trio_gateway.dialects.anthropic_messages.names import TOOL_NAMES
 from trio_gateway.dialects.anthropic_messages.read_answer import decode_answer
 from trio_gateway.dialects.anthropic_messages.read_request import decode_request
 from trio_gateway.dialects.anthropic_messages.read_stream import AnswerDecoder
@@ -19,6 +20,7 @@ MEDIA_TYPE_STREAM = "text/event-stream"
 
 __all__ = [
     "MEDIA_TYPE_STREAM",
+    "TOOL_NAMES",
     "AnswerDecoder",
     "AnswerEncoder",
     "decode_answer",

@@ -13,7 +13,7 @@ from msgspec import Raw
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.anthropic_messages.caching import CacheMarks
 from trio_gateway.dialects.anthropic_messages.citations import own_citations
-from trio_gateway.dialects.anthropic_messages.names import carry_id, carry_name
+from trio_gateway.dialects.anthropic_messages.names import carry_id
 from trio_gateway.dialects.arguments import object_of, wrap
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import (
@@ -33,6 +33,7 @@ from trio_gateway.dialects.conversation import (
 )
 from trio_gateway.dialects.media import image_type_of_base64, media_type_of_base64, not_inlined
 from trio_gateway.dialects.members import citations_at, member, token_at
+from trio_gateway.dialects.names import carry_name
 from trio_gateway.errors import InvalidRequest
 
 NAME = "anthropic_messages"

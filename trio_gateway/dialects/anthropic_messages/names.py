@@ -1,7 +1,7 @@
-"""Ids and tool names that fit Anthropic's patterns, and the way back: no table, so that every request stands alone.
+"""Names of tools that Anthropic takes, and ids that do: these without a table, so that every request stands alone.
 
 An id that does not match `^[a-zA-Z0-9_-]+$` is written `trio-` and its base64url; what already begins so, likewise. A
-name may have the same characters, and is escaped as names are.
+name may have the same characters, up to 128 of them.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ import binascii
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-from trio_gateway.dialects.names import CUSTOM_MARK, escape_name, unescape_name
-from trio_gateway.errors import InvalidRequest
+from trio_gateway.dialects.names import NameRules
 
-NAME_LENGTH_MAX = 128
+TOOL_NAMES = NameRules(
+    re.compile(r"[a-zA-Z0-9_-]{1,128}(?<!-x0_)\Z").match,
+    re.compile(r"[^a-zA-Z0-9_-]|-(?=x0_\Z)"),
+    length_max=128,
+    marks=True,
+)
 
 _LEGAL = re.compile(r"[a-zA-Z0-9_-]+\Z").match
 _ID_PREFIX = "trio-"
-_MISFIT = re.compile(r"[^a-zA-Z0-9_-]|_(?=x[0-9A-F]{1,6}[^a-zA-Z0-9])|-(?=x0_\Z)")
 
 
 def carry_id(id_: str) -> str:
@@ -37,26 +40,3 @@ def recognise_id(id_: str) -> str:
     except (binascii.Error, ValueError):
         return id_
     return original if carry_id(original) == id_ else id_
-
-
-def carry_name(name: str, at: str, custom: bool = False) -> str:
-    """Return a tool's name as Anthropic takes it. Raises InvalidRequest, pointing at `at`, where none will do."""
-    if not _LEGAL(name) or "_x" in name or name.endswith(CUSTOM_MARK):
-        name = escape_name(name, _MISFIT)
-    if custom:
-        name += CUSTOM_MARK
-    if not 0 < len(name) <= NAME_LENGTH_MAX:
-        raise InvalidRequest(
-            f"A tool's name must have 1 to {NAME_LENGTH_MAX} characters for this model's provider.",
-            code="invalid_value",
-            pointer=at,
-        )
-    return name
-
-
-def recognise_name(name: str) -> tuple[str, bool]:
-    """Return the name that `carry_name` was given, and whether the tool takes free text."""
-    custom = name.endswith(CUSTOM_MARK) and len(name) > len(CUSTOM_MARK)
-    if custom:
-        name = name[: -len(CUSTOM_MARK)]
-    return unescape_name(name), custom

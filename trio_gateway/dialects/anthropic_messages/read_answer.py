@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.anthropic_messages.errors import stream_error
-from trio_gateway.dialects.anthropic_messages.names import recognise_id, recognise_name
+from trio_gateway.dialects.anthropic_messages.names import recognise_id
 from trio_gateway.dialects.anthropic_messages.stops import read_stop
 from trio_gateway.dialects.anthropic_messages.usage import read_usage, unread_usage
 from trio_gateway.dialects.arguments import unwrap
@@ -24,6 +24,7 @@ from trio_gateway.dialects.conversation import (
     Text,
     ToolCall,
 )
+from trio_gateway.dialects.names import recognise_name
 from trio_gateway.dialects.opaque import recognise
 from trio_gateway.dialects.unread import strict_twin, unread_members
 from trio_gateway.dialects.wire import BAD_BODY, NULL, check_text, present, read_answer

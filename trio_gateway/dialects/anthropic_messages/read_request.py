@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import anthropic_messages as wire_shapes
-from trio_gateway.dialects.anthropic_messages.names import recognise_id, recognise_name
+from trio_gateway.dialects.anthropic_messages.names import recognise_id
 from trio_gateway.dialects.anthropic_messages.nodes import (
     BLOCKS,
     CACHE,
@@ -55,6 +55,7 @@ from trio_gateway.dialects.conversation import (
     ToolResult,
     Turn,
 )
+from trio_gateway.dialects.names import recognise_name
 from trio_gateway.dialects.opaque import recognise
 from trio_gateway.dialects.wire import BAD_BODY, NULL, check_text, invalid, present, read_request
 from trio_gateway.errors import InvalidRequest

@@ -20,7 +20,7 @@ from msgspec import UNSET, Raw
 
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.anthropic_messages.errors import stream_error
-from trio_gateway.dialects.anthropic_messages.names import recognise_id, recognise_name
+from trio_gateway.dialects.anthropic_messages.names import recognise_id
 from trio_gateway.dialects.anthropic_messages.read_answer import caller_matters
 from trio_gateway.dialects.anthropic_messages.stops import read_stop
 from trio_gateway.dialects.anthropic_messages.usage import merge_usage, read_usage, unread_usage
@@ -42,6 +42,7 @@ from trio_gateway.dialects.events import (
     fail_broken,
 )
 from trio_gateway.dialects.framing import SseDecoder
+from trio_gateway.dialects.names import recognise_name
 from trio_gateway.dialects.opaque import recognise
 from trio_gateway.dialects.unread import unread_members
 from trio_gateway.dialects.wire import BAD_BODY, NULL, check_text

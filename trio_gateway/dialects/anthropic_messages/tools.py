@@ -9,10 +9,10 @@ from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.anthropic_messages.caching import CacheMarks
-from trio_gateway.dialects.anthropic_messages.names import carry_name
 from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Tool
+from trio_gateway.dialects.names import carry_name
 from trio_gateway.dialects.wire import BAD_BODY
 
 NAME = "anthropic_messages"

@@ -12,7 +12,7 @@ from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.answer_places import citations_at, place
 from trio_gateway.dialects.anthropic_messages.blocks import input_of
 from trio_gateway.dialects.anthropic_messages.citations import own_citations
-from trio_gateway.dialects.anthropic_messages.names import carry_id, carry_name
+from trio_gateway.dialects.anthropic_messages.names import carry_id
 from trio_gateway.dialects.anthropic_messages.stops import write_stop
 from trio_gateway.dialects.anthropic_messages.usage import write_usage
 from trio_gateway.dialects.arguments import wrap
@@ -30,10 +30,9 @@ from trio_gateway.dialects.conversation import (
     Token,
     ToolCall,
 )
-from trio_gateway.dialects.names import CUSTOM_MARK
+from trio_gateway.dialects.names import mark_name
 from trio_gateway.dialects.opaque import carry
 from trio_gateway.dialects.wire import BAD_BODY
-from trio_gateway.errors import InvalidRequest
 
 NAME = "anthropic_messages"
 
@@ -154,15 +153,7 @@ def _call(part: ToolCall, losses: Losses) -> object:
         input_, reason = input_of(part.arguments)
         if reason is not None:
             losses.append(Loss(part.at, reason))
-    return wire_shapes.ToolUseBlock(carry_id(part.id), written_name(part.name, part.custom), input_)
-
-
-def written_name(name: str, is_custom: bool) -> str:
-    """Return the name, fit for the format where it can be: an answer is not refused for what a model called."""
-    try:
-        return carry_name(name, "", is_custom)
-    except InvalidRequest:
-        return name + CUSTOM_MARK if is_custom else name
+    return wire_shapes.ToolUseBlock(carry_id(part.id), mark_name(part.name, part.custom), input_)
 
 
 def _refusal(part: Refusal, losses: Losses) -> object | None:

@@ -36,7 +36,6 @@ from trio_gateway.dialects.anthropic_messages.write_answer import (
     carrier,
     is_own_block,
     message_of,
-    written_name,
     written_tier,
 )
 from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses, Stop, Token, Usage
@@ -56,6 +55,7 @@ from trio_gateway.dialects.events import (
     UsageUpdate,
 )
 from trio_gateway.dialects.framing import sse_named
+from trio_gateway.dialects.names import mark_name
 from trio_gateway.dialects.opaque import carry
 from trio_gateway.errors import UpstreamBroke
 
@@ -258,7 +258,7 @@ class AnswerEncoder:
             block = bytes(opened.raw or b"{}")
         elif kind in ("call", "custom_call"):
             self._called = True
-            name = written_name(opened.name, kind == "custom_call")
+            name = mark_name(opened.name, kind == "custom_call")
             block = _encode(wire_shapes.ToolUseBlock(carry_id(opened.id), name, _EMPTY_INPUT))
         else:
             if kind == "refusal":

@@ -5,6 +5,7 @@ A client that does not ask for `alt=sse` wants its stream as one JSON array: Ans
 
 from trio_gateway.dialects.gemini.answer import AnswerDecoder, decode_answer, encode_answer
 from trio_gateway.dialects.gemini.errors import decode_error, encode_error, encode_stream_error
+from trio_gateway.dialects.gemini.names import TOOL_NAMES
 from trio_gateway.dialects.gemini.read_request import decode_request
 from trio_gateway.dialects.gemini.write_request import encode_request
 from trio_gateway.dialects.gemini.write_stream import AnswerEncoder
@@ -18,6 +19,7 @@ new_answer_encoder = AnswerEncoder
 __all__ = [
     "MEDIA_TYPE_ARRAY",
     "MEDIA_TYPE_STREAM",
+    "TOOL_NAMES",
     "decode_answer",
     "decode_error",
     "decode_request",

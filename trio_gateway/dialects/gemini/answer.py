@@ -29,7 +29,7 @@ from trio_gateway.dialects.conversation import (
 from trio_gateway.dialects.events import AnswerEvent, Fail, fail_broken, fold
 from trio_gateway.dialects.gemini.chunks import ChunkReader
 from trio_gateway.dialects.gemini.frames import FrameDecoder, ObjectSplitter
-from trio_gateway.dialects.gemini.names import carry_name, wire_id
+from trio_gateway.dialects.gemini.names import wire_id
 from trio_gateway.dialects.gemini.outcome import (
     MALFORMED_CALL,
     lose_tier,
@@ -39,6 +39,7 @@ from trio_gateway.dialects.gemini.outcome import (
     write_usage,
 )
 from trio_gateway.dialects.gemini.tokens import NAME, carry
+from trio_gateway.dialects.names import mark_name
 from trio_gateway.errors import UpstreamBroke
 
 _DONE = b"[DONE]"  # some gateways end every stream with it
@@ -222,5 +223,5 @@ def write_call(part: ToolCall, at: str, losses: Losses) -> wire_gemini.Part | No
     if args is None:
         losses.append(Loss(at, "the arguments are no JSON object: the call is left out"))
         return None
-    call = wire_gemini.FunctionCall(wire_id(part.id), carry_name(part.name or "_", custom=part.custom), args)
+    call = wire_gemini.FunctionCall(wire_id(part.id), mark_name(part.name or "_", part.custom), args)
     return wire_gemini.Part(function_call=call, thought_signature=carry(part.token) if part.token else UNSET)

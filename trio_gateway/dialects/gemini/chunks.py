@@ -27,10 +27,11 @@ from trio_gateway.dialects.events import (
 )
 from trio_gateway.dialects.gemini import shapes
 from trio_gateway.dialects.gemini.errors import stream_error
-from trio_gateway.dialects.gemini.names import digest, recognise_name, synthesise_id
+from trio_gateway.dialects.gemini.names import digest, synthesise_id
 from trio_gateway.dialects.gemini.outcome import read_logprobs, read_stop, read_tier, read_time, read_usage
 from trio_gateway.dialects.gemini.partial import PartialArguments
 from trio_gateway.dialects.gemini.tokens import NAME, recognise
+from trio_gateway.dialects.names import recognise_name
 from trio_gateway.dialects.wire import BAD_BODY
 from trio_gateway.errors import UpstreamError
 

@@ -23,9 +23,10 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.gemini.media import read_blob, read_file_data
-from trio_gateway.dialects.gemini.names import recognise_name, synthesise_id
+from trio_gateway.dialects.gemini.names import synthesise_id
 from trio_gateway.dialects.gemini.results import read_parts
 from trio_gateway.dialects.gemini.tokens import NAME, recognise
+from trio_gateway.dialects.names import recognise_name
 from trio_gateway.errors import InvalidRequest
 
 _OF_THE_USER = frozenset({"user", "function", "tool", ""})

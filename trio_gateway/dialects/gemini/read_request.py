@@ -18,10 +18,10 @@ from trio_gateway.dialects.conversation import (
     ToolChoice,
 )
 from trio_gateway.dialects.gemini import shapes
-from trio_gateway.dialects.gemini.names import recognise_name
 from trio_gateway.dialects.gemini.read_contents import ContentsReader
 from trio_gateway.dialects.gemini.schemas import to_json_schema
 from trio_gateway.dialects.gemini.tokens import NAME
+from trio_gateway.dialects.names import recognise_name
 from trio_gateway.errors import InvalidRequest
 
 T = TypeVar("T")

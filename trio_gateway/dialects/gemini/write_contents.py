@@ -31,10 +31,11 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.gemini.media import write_media
-from trio_gateway.dialects.gemini.names import carry_name, wire_id
+from trio_gateway.dialects.gemini.names import wire_id
 from trio_gateway.dialects.gemini.results import NO_RESULT, write_result
 from trio_gateway.dialects.gemini.tokens import NAME
 from trio_gateway.dialects.members import citations_at, mark_at, member, token_at
+from trio_gateway.dialects.names import carry_name
 from trio_gateway.dialects.wire import BAD_BODY
 
 # Gemini 3 refuses a step whose first call has no signature; this is Google's word for a call that never had one.

@@ -18,10 +18,10 @@ from trio_gateway.dialects.conversation import (
     Tool,
     ToolChoice,
 )
-from trio_gateway.dialects.gemini.names import carry_name
 from trio_gateway.dialects.gemini.tokens import NAME
 from trio_gateway.dialects.gemini.write_contents import ContentsWriter
 from trio_gateway.dialects.members import as_written, mark_at, member
+from trio_gateway.dialects.names import carry_name
 from trio_gateway.errors import InvalidRequest
 
 _T = TypeVar("_T")

@@ -16,6 +16,7 @@ from trio_gateway.dialects.ollama.stream import AnswerDecoder, AnswerEncoder
 
 __all__ = [
     "MEDIA_TYPE_STREAM",
+    "TOOL_NAMES",
     "AnswerDecoder",
     "AnswerEncoder",
     "decode_answer",
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 MEDIA_TYPE_STREAM = "application/x-ndjson"
+
+TOOL_NAMES = None  # any name is taken
 
 
 def new_answer_decoder() -> AnswerDecoder:

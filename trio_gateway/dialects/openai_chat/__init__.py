@@ -7,7 +7,10 @@ An answer's id is the source's own with `chatcmpl-` in place of its dialect's pr
 
 from __future__ import annotations
 
+import re
+
 from trio_gateway.dialects.conversation import AnswerContext
+from trio_gateway.dialects.names import NameRules
 from trio_gateway.dialects.openai_chat.answer import decode_answer, encode_answer
 from trio_gateway.dialects.openai_chat.answer_decoder import AnswerDecoder
 from trio_gateway.dialects.openai_chat.answer_encoder import AnswerEncoder
@@ -16,6 +19,8 @@ from trio_gateway.dialects.openai_chat.request_decoder import decode_request
 from trio_gateway.dialects.openai_chat.request_encoder import encode_request
 
 MEDIA_TYPE_STREAM = "text/event-stream"
+
+TOOL_NAMES = NameRules(re.compile(r"[a-zA-Z0-9_-]{1,64}\Z").match, re.compile(r"[^a-zA-Z0-9_-]"), length_max=64)
 
 
 def new_answer_decoder() -> AnswerDecoder:
@@ -28,6 +33,7 @@ def new_answer_encoder(context: AnswerContext, /) -> AnswerEncoder:
 
 __all__ = [
     "MEDIA_TYPE_STREAM",
+    "TOOL_NAMES",
     "AnswerDecoder",
     "AnswerEncoder",
     "decode_answer",

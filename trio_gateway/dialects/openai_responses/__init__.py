@@ -6,6 +6,7 @@ from trio_gateway.dialects.conversation import AnswerContext
 from trio_gateway.dialects.openai_responses.answer_decoder import decode_answer
 from trio_gateway.dialects.openai_responses.answer_encoder import encode_answer
 from trio_gateway.dialects.openai_responses.errors import decode_error, encode_error, encode_stream_error
+from trio_gateway.dialects.openai_responses.items import TOOL_NAMES
 from trio_gateway.dialects.openai_responses.request_decoder import decode_request
 from trio_gateway.dialects.openai_responses.request_encoder import encode_request
 from trio_gateway.dialects.openai_responses.stream_decoder import AnswerDecoder
@@ -13,6 +14,7 @@ from trio_gateway.dialects.openai_responses.stream_encoder import AnswerEncoder
 
 __all__ = [
     "MEDIA_TYPE_STREAM",
+    "TOOL_NAMES",
     "AnswerDecoder",
     "AnswerEncoder",
     "decode_answer",

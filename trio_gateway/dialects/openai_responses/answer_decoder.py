@@ -18,7 +18,6 @@ from trio_gateway.dialects.conversation import (
     ToolCall,
 )
 from trio_gateway.dialects.events import join_logprobs
-from trio_gateway.dialects.names import unescape_name
 from trio_gateway.dialects.openai_responses.errors import error_of
 from trio_gateway.dialects.openai_responses.items import (
     ME,
@@ -187,7 +186,7 @@ CALLS = frozenset({"function_call", "custom_tool_call"})
 def call_of(item: wire.OutputItem, kind: str, at: str) -> ToolCall:
     """Return a call. Where a server gives no call_id, the item's id will do."""
     call_id = item.call_id or item.id or "call_" + at.rpartition("/")[2]
-    name = unescape_name(item.name or "")
+    name = item.name or ""
     if kind == "custom_tool_call":
         return ToolCall(call_id, name, item.input or "", at, custom=True)
     return ToolCall(call_id, name, item.arguments or "{}", at)

@@ -33,7 +33,6 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.media import media_of_file_data, media_of_url
-from trio_gateway.dialects.names import unescape_name
 from trio_gateway.dialects.openai_responses.items import (
     EMPTY_LISTS,
     ME,
@@ -202,17 +201,13 @@ class ItemReader:
         call = read_request(wire.function_call_decoder, raw, at)
         unread_members(raw, _CALL, wire.FunctionCall, at, self.losses, _CALL_DEFAULTS)
         call_id = _call_id(call.call_id, at)
-        self._part(
-            "assistant", ToolCall(call_id, unescape_name(call.name), call.arguments or "{}", at, item_id=call.id), at
-        )
+        self._part("assistant", ToolCall(call_id, call.name, call.arguments or "{}", at, item_id=call.id), at)
 
     def _custom_call(self, raw: msgspec.Raw, at: str) -> None:
         call = read_request(wire.custom_call_decoder, raw, at)
         unread_members(raw, _CALL, wire.CustomToolCall, at, self.losses, _CALL_DEFAULTS)
         call_id = _call_id(call.call_id, at)
-        self._part(
-            "assistant", ToolCall(call_id, unescape_name(call.name), call.input, at, custom=True, item_id=call.id), at
-        )
+        self._part("assistant", ToolCall(call_id, call.name, call.input, at, custom=True, item_id=call.id), at)
 
     def _function_output(self, raw: msgspec.Raw, at: str) -> None:
         item = read_request(wire.function_call_output_decoder, raw, at)
@@ -220,9 +215,7 @@ class ItemReader:
         call_id = _call_id(item.call_id, at)
         self._part(
             "tool",
-            ToolResult(
-                call_id, self.content(item.output, at + "/output"), at, unescape_name(item.name) if item.name else None
-            ),
+            ToolResult(call_id, self.content(item.output, at + "/output"), at, item.name or None),
             at,
         )
 

@@ -37,7 +37,6 @@ from trio_gateway.dialects.openai_responses.items import (
     TTLS,
     annotations_of,
     carry_call_id,
-    carry_name,
     write_token,
     written_name,
 )
@@ -227,7 +226,7 @@ class ItemWriter:
                 self.losses.append(Loss(at, "a custom tool's output has no name"))
             self._item(wire.CustomToolCallOutput(output, call_id))
         else:
-            self._item(wire.FunctionCallOutput(output, call_id, name=result.name and carry_name(result.name)))
+            self._item(wire.FunctionCallOutput(output, call_id, name=result.name))
 
     def _call_id(self, call_id: str, at: str) -> str:
         written = carry_call_id(call_id)

@@ -11,7 +11,7 @@ import msgspec
 from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects.answer_places import place
 from trio_gateway.dialects.conversation import Loss, Losses, Stop, Token, Usage
-from trio_gateway.dialects.names import escape_name
+from trio_gateway.dialects.names import NameRules
 from trio_gateway.dialects.opaque import carry, recognise
 from trio_gateway.dialects.wire import escape, field_names
 from trio_gateway.errors import InvalidRequest
@@ -83,30 +83,14 @@ def _unmarked(token: Token, mark: str) -> Token | None:
 # ----------------------------------------------------------------------------------------- names and ids
 
 CALL_ID_MAX = 64
-NAME_MAX = 128
-
-_LEGAL_NAME = re.compile(r"[a-zA-Z0-9_-]+\Z").match
-# The escape of what follows an underscore may complete what looks like an escape: `_x2/` would become `_x2_x2F_`.
-_MISFIT = re.compile(r"[^a-zA-Z0-9_-]|_(?=x[0-9A-F]{1,6}[^a-zA-Z0-9-])")
-
-
-def carry_name(name: str) -> str:
-    """Return a tool's name in the characters that OpenAI takes: others become `_xHEX_`. Injective."""
-    if _LEGAL_NAME(name) and "_x" not in name:
-        return name
-    return escape_name(name, _MISFIT)
+TOOL_NAMES = NameRules(re.compile(r"[a-zA-Z0-9_-]{1,128}\Z").match, re.compile(r"[^a-zA-Z0-9_-]"), length_max=128)
 
 
 def written_name(name: str, at: str) -> str:
-    """Return a tool's name in characters that OpenAI takes. Raises InvalidRequest for one that is too long."""
-    written = carry_name(name)
-    if not 0 < len(written) <= NAME_MAX:
-        raise InvalidRequest(
-            f"A tool's name must have 1 to {NAME_MAX} characters for this model's provider, at {at}.",
-            code="invalid_value",
-            pointer=at,
-        )
-    return written
+    """Return a tool's name, which has been made fit. Raises InvalidRequest for none."""
+    if not name:
+        raise InvalidRequest(f"A tool needs a name, at {at}.", code="invalid_value", pointer=at)
+    return name
 
 
 def carry_call_id(call_id: str) -> str:

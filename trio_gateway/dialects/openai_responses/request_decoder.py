@@ -21,7 +21,6 @@ from trio_gateway.dialects.conversation import (
     ToolChoice,
     Turn,
 )
-from trio_gateway.dialects.names import unescape_name
 from trio_gateway.dialects.openai_responses.item_decoder import ItemReader
 from trio_gateway.dialects.openai_responses.items import EMPTY_LISTS, ME, given, unread_members
 from trio_gateway.dialects.wire import BAD_BODY, invalid, read_request
@@ -153,7 +152,7 @@ def _tool(raw: msgspec.Raw, at: str, losses: Losses) -> Tool:
         function = read_request(wire.function_tool_decoder, raw, at)
         unread_members(raw, _FUNCTION, wire.FunctionTool, at, losses, _TOOL_DEFAULTS)
         return Tool(
-            unescape_name(function.name),
+            function.name,
             at=at,
             description=function.description or None,
             parameters=given(function.parameters),
@@ -163,7 +162,7 @@ def _tool(raw: msgspec.Raw, at: str, losses: Losses) -> Tool:
         custom = read_request(wire.custom_tool_decoder, raw, at)
         unread_members(raw, _CUSTOM, wire.CustomTool, at, losses, _TOOL_DEFAULTS)
         return Tool(
-            unescape_name(custom.name),
+            custom.name,
             "custom",
             at,
             custom.description or None,
@@ -192,7 +191,7 @@ def _tool_choice(choice: str | wire.ToolChoice | None, raw: msgspec.Raw | None, 
             raise InvalidRequest(
                 f"The choice needs a name, at {at}/name.", code="missing_required_parameter", pointer=at + "/name"
             )
-        return ToolChoice("named", at, [unescape_name(choice.name)], custom=choice.type == "custom")
+        return ToolChoice("named", at, [choice.name], custom=choice.type == "custom")
     if choice.type == "allowed_tools":
         return _allowed(choice, at, losses)
     losses.append(Loss(at, f"a hosted tool ({choice.type}) cannot be asked for of another provider"))
@@ -204,7 +203,7 @@ def _allowed(choice: wire.ToolChoice, at: str, losses: Losses) -> ToolChoice:
     for index, raw in enumerate(choice.tools or ()):
         tool = read_request(wire.tool_name_decoder, raw, f"{at}/tools/{index}")
         if tool.type in ("function", "custom") and tool.name:
-            names.append(unescape_name(tool.name))
+            names.append(tool.name)
         else:
             losses.append(Loss(f"{at}/tools/{index}", f"a hosted tool ({tool.type}) cannot be allowed elsewhere"))
     return ToolChoice("allowed", at, names, required=choice.mode == "required")

@@ -1,0 +1,56 @@
+"""What a request's carriage keeps for its answer, where the two sides speak different dialects."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from trio_gateway.dialects.capabilities import Capabilities
+from trio_gateway.dialects.carriage import ChatCarriage, Load
+
+OWN = "mcp.files/read"
+ASKED = json.dumps(
+    {"model": "m", "messages": [{"role": "user", "content": "hi"}], "tools": [{"function": {"name": OWN}}]}
+).encode()
+
+
+def carriage_to(target: str) -> ChatCarriage:
+    carriage = ChatCarriage("ollama", ASKED)
+    carriage.load(Load(dialect=target, model="m", capabilities=Capabilities(), id="i", created=1))
+    return carriage
+
+
+def told_name(carriage: ChatCarriage) -> str:
+    (tool,) = json.loads(carriage.body)["tools"]
+    name: str = tool["function"]["name"]
+    return name
+
+
+def test_a_whole_answer_calls_a_tool_by_the_clients_own_name() -> None:
+    carriage = carriage_to("openai_chat")
+    call = {"id": "c", "type": "function", "function": {"name": told_name(carriage), "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    body = {"id": "x", "model": "m", "choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]}
+    told = json.loads(carriage.answer(json.dumps(body).encode()))
+    assert told["message"]["tool_calls"][0]["function"]["name"] == OWN
+
+
+def test_a_stream_calls_a_tool_by_the_clients_own_name_when_the_request_is_forgotten() -> None:
+    carriage = carriage_to("openai_chat")
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": told_name(carriage), "arguments": "{}"}}
+    chunk = {"id": "x", "model": "m", "choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
+    end = {"id": "x", "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+    carriage.forget_request()
+    stream = carriage.open_stream(str)
+    told = b"".join(stream.feed(b"data: %b\n\n" % json.dumps(one).encode()) for one in (chunk, end))
+    told += stream.feed(b"data: [DONE]\n\n") + stream.close()
+    lines = [json.loads(line) for line in told.splitlines()]
+    assert [call["function"]["name"] for line in lines for call in line["message"].get("tool_calls", ())] == [OWN]
+
+
+@pytest.mark.parametrize(("target", "name"), [("openai_chat", "mcp_x2E_files_x2F_read"), ("ollama", OWN)])
+def test_each_target_is_told_the_names_that_it_takes(target: str, name: str) -> None:
+    carriage = carriage_to("openai_responses")
+    carriage.load(Load(dialect=target, model="m", capabilities=Capabilities(), id="i", created=1))
+    assert told_name(carriage) == name
