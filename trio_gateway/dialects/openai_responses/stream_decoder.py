@@ -2,8 +2,7 @@
 
 What an event belongs to is told by `output_index`, and within a message by `content_index`: ids change between events
 behind some proxies. Deltas count; what a `.done` event holds beyond them is the missing rest, and of an item that was
-never begun all of it. A part is opened by its first payload, so that empty ones are none, or when a later one is
-opened before it is done, so that they keep their order; a call is opened when its name is known.
+never begun all of it. A call is told when its name is known. What has been told of each part is in `stream_parts`.
 
 What to do with an event stands in _EVENTS, by its type; unknown types are skipped.
 """
@@ -11,7 +10,6 @@ What to do with an event stands in _EVENTS, by its type; unknown types are skipp
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -19,14 +17,11 @@ from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects.conversation import Losses, Opaque, Token
 from trio_gateway.dialects.events import (
     AnswerEvent,
-    Cite,
-    Close,
     Delta,
     End,
     Fail,
     Finish,
     LogprobsDelta,
-    Open,
     Sign,
     Start,
     UsageUpdate,
@@ -49,10 +44,9 @@ from trio_gateway.dialects.openai_responses.answer_decoder import (
 from trio_gateway.dialects.openai_responses.errors import error_of, read_error_member
 from trio_gateway.dialects.openai_responses.items import ME, stop_of, usage_of
 from trio_gateway.dialects.openai_responses.logprobs import logprobs_of
+from trio_gateway.dialects.openai_responses.stream_parts import Kind, StreamParts
 from trio_gateway.dialects.wire import BAD_BODY, check_text
 from trio_gateway.errors import UpstreamBroke, UpstreamError
-
-Kind: TypeAlias = Literal["text", "reasoning", "redacted", "call", "custom_call", "refusal", "opaque"]
 
 
 class _Holder(msgspec.Struct):
@@ -64,39 +58,19 @@ class _Holder(msgspec.Struct):
 _decode_holder = msgspec.json.Decoder(_Holder).decode
 
 
-class _Part:
-    """A part that is open: what has been told of it so far."""
-
-    __slots__ = ("citations", "key", "last_index", "length")
-
-    def __init__(self, key: int) -> None:
-        self.key = key
-        self.length = 0  # characters
-        self.citations = 0
-        self.last_index = 0  # of the summary part that was told last
-
-
 class AnswerDecoder:
     """See `dialects.AnswerDecoder`."""
 
-    __slots__ = ("_announced", "_ended", "_events", "_has_calls", "_has_refusal", "_items_done", "_next_key", "_parts",
-                 "_seen", "_sse", "_started", "_thought_ids", "_told", "losses")  # fmt: skip
+    __slots__ = ("_ended", "_has_calls", "_parts", "_sse", "_started", "_thought_ids", "losses")
 
     def __init__(self) -> None:
         self.losses: Losses = []
         self._sse = SseDecoder()
-        self._events: list[AnswerEvent] = []
-        self._parts: dict[tuple[int, int], _Part] = {}  # by output_index and content_index; open ones
-        self._announced: dict[tuple[int, int], tuple[Kind, str]] = {}  # begun, and without a payload so far
-        self._items_done: set[int] = set()
+        self._parts = StreamParts()
         self._thought_ids: dict[int, str] = {}  # by output_index
-        self._told: set[tuple[int, int]] = set()  # content that is done
-        self._seen = False  # an item
-        self._next_key = 0
         self._started = False
         self._ended = False
         self._has_calls = False
-        self._has_refusal = False
 
     def feed(self, chunk: bytes) -> list[AnswerEvent]:
         if self._ended:
@@ -117,11 +91,11 @@ class AnswerDecoder:
 
     def _fail(self, fail: Fail) -> list[AnswerEvent]:
         self._ended = True
-        self._parts.clear()
+        self._parts.open.clear()
         return [fail]
 
     def _read(self, datas: list[bytes]) -> list[AnswerEvent]:
-        self._events = events = []
+        self._parts.events = events = []
         for data in datas:
             try:
                 self._event(data)
@@ -169,9 +143,9 @@ class AnswerDecoder:
             return
         self._started = True
         if response is None:
-            self._events.append(Start())
+            self._parts.events.append(Start())
         else:
-            self._events.append(Start(response.id, response.model, created_of(response), tier_of(response)))
+            self._parts.events.append(Start(response.id, response.model, created_of(response), tier_of(response)))
 
     def _on_begun(self, event: wire.StreamEvent) -> None:
         self._start(event.response)
@@ -182,15 +156,15 @@ class AnswerDecoder:
             raise UpstreamBroke("The provider's last event holds no response.")
         status = "incomplete" if event.type == "response.incomplete" else check_status(response)
         self._start(response)
-        if not self._seen:
+        if not self._parts.seen:
             for index, raw in enumerate(response.output or ()):
                 self._finish_item(index, raw)
-        for place in list(self._parts):
-            self._close(place)
+        for place in list(self._parts.open):
+            self._parts.close(place)
         if isinstance(response.usage, wire.Usage):
-            self._events.append(UsageUpdate(usage_of(response.usage)))
-        stop = stop_of(status, reason_of(response), self._has_calls, self._has_refusal)
-        self._events += (Finish(stop), End())
+            self._parts.events.append(UsageUpdate(usage_of(response.usage)))
+        stop = stop_of(status, reason_of(response), self._has_calls, self._parts.has_refusal)
+        self._parts.events += (Finish(stop), End())
         self._ended = True
 
     def _on_failed(self, event: wire.StreamEvent) -> None:
@@ -209,14 +183,14 @@ class AnswerDecoder:
     # ------------------------------------------------------------------------------------------- items
 
     def _on_item_added(self, event: wire.StreamEvent) -> None:
-        self._seen = True
+        self._parts.seen = True
         if type(event.item) is not msgspec.Raw or event.item == _NULL:
             return
         index = event.output_index or 0
         item = wire.item_head_decoder.decode(event.item)
         if item.type == "reasoning" and item.id is not None:
             self._thought_ids[index] = item.id
-            self._announced[index, 0] = ("reasoning", item.id)
+            self._parts.announced[index, 0] = ("reasoning", item.id)
         elif item.type in CALLS:
             call = wire.output_item_decoder.decode(event.item)
             if call.name:
@@ -224,34 +198,34 @@ class AnswerDecoder:
 
     def _on_content_added(self, event: wire.StreamEvent) -> None:
         place = (event.output_index or 0, event.content_index or 0)
-        if type(event.part) is msgspec.Raw and event.part != _NULL and place not in self._parts:
+        if type(event.part) is msgspec.Raw and event.part != _NULL and place not in self._parts.open:
             kind = _CONTENT.get(wire.item_head_decoder.decode(event.part).type or "")
-            if kind is not None and place[0] not in self._items_done:
-                self._announced[place] = (kind, "")
+            if kind is not None and place[0] not in self._parts.items_done:
+                self._parts.announced[place] = (kind, "")
 
     def _on_content_done(self, event: wire.StreamEvent) -> None:
         index, position = place = (event.output_index or 0, event.content_index or 0)
-        self._announced.pop(place, None)
-        if type(event.part) is not msgspec.Raw or event.part == _NULL or index in self._items_done:
+        self._parts.announced.pop(place, None)
+        if type(event.part) is not msgspec.Raw or event.part == _NULL or index in self._parts.items_done:
             return
-        if place not in self._told:
+        if place not in self._parts.told:
             self._finish_content(index, position, content_of(event.part))
-            if place in self._parts:
-                self._close(place)
-            self._told.add(place)
+            if place in self._parts.open:
+                self._parts.close(place)
+            self._parts.told.add(place)
 
     def _on_item_done(self, event: wire.StreamEvent) -> None:
-        self._seen = True
+        self._parts.seen = True
         if type(event.item) is msgspec.Raw and event.item != _NULL:
             self._finish_item(event.output_index or 0, event.item)
 
     def _finish_item(self, index: int, raw: msgspec.Raw) -> None:
         """Tell what of an item is still missing, and close it."""
-        if index in self._items_done:
+        if index in self._parts.items_done:
             return
-        self._items_done.add(index)
-        for place in [place for place in self._announced if place[0] == index]:
-            del self._announced[place]
+        self._parts.items_done.add(index)
+        for place in [place for place in self._parts.announced if place[0] == index]:
+            del self._parts.announced[place]
         kind = wire.item_head_decoder.decode(raw).type or "message"
         self.losses += unread_of_item(raw, kind, f"/output/{index}")
         if kind == "message":
@@ -259,25 +233,25 @@ class AnswerDecoder:
         elif kind in CALLS:
             item = wire.output_item_decoder.decode(raw)
             self._call(index, item, kind)
-            self._rest(index, 0, "call", item.input if kind == "custom_tool_call" else item.arguments)
+            self._parts.rest(index, 0, "call", item.input if kind == "custom_tool_call" else item.arguments)
         elif kind == "reasoning":
             self._finish_reasoning(index, wire.reasoning_decoder.decode(raw))
         else:
-            self._opaque(Opaque(ME, kind, raw))
-        for place in [place for place in self._parts if place[0] == index]:
-            self._close(place)
+            self._parts.tell_opaque(Opaque(ME, kind, raw))
+        for place in [place for place in self._parts.open if place[0] == index]:
+            self._parts.close(place)
 
     def _call(self, index: int, item: wire.OutputItem, kind: str) -> None:
-        if (index, 0) in self._parts:
+        if (index, 0) in self._parts.open:
             return
         call = call_of(item, kind, f"/{index}")
         self._has_calls = True
-        self._open(index, 0, "custom_call" if call.custom else "call", call.id, call.name)
+        self._parts.begin(index, 0, "custom_call" if call.custom else "call", call.id, call.name)
 
     def _finish_message(self, index: int, message: wire.OutputItem) -> None:
         content = message.content
         if isinstance(content, str):
-            self._rest(index, 0, "text", content)
+            self._parts.rest(index, 0, "text", content)
             return
         for position, raw in enumerate(content or ()):
             part = content_of(raw)
@@ -286,134 +260,72 @@ class AnswerDecoder:
             self._finish_content(index, position, part)
 
     def _finish_content(self, index: int, position: int, part: wire.ContentPart | Opaque) -> None:
-        if (index, position) in self._told:
+        if (index, position) in self._parts.told:
             return
         if isinstance(part, Opaque):
-            self._opaque(part)
+            self._parts.tell_opaque(part)
             return
         if part.type == "refusal":
-            self._rest(index, position, "refusal", part.refusal)
+            self._parts.rest(index, position, "refusal", part.refusal)
             return
-        unheard = (index, position) not in self._parts
-        self._rest(index, position, "text", part.text)
-        for citation in (part.annotations or [])[self._citations(index, position) :]:
-            self._cite(index, position, citation)
+        unheard = (index, position) not in self._parts.open
+        self._parts.rest(index, position, "text", part.text)
+        for citation in (part.annotations or [])[self._parts.citations(index, position) :]:
+            self._parts.cite(index, position, citation)
         if unheard and part.logprobs:
-            self._events.append(LogprobsDelta(logprobs_of(part.logprobs)))
-
-    def _citations(self, index: int, position: int) -> int:
-        part = self._parts.get((index, position))
-        return 0 if part is None else part.citations
+            self._parts.events.append(LogprobsDelta(logprobs_of(part.logprobs)))
 
     def _finish_reasoning(self, index: int, item: wire.ReasoningItem) -> None:
         reasoning = reasoning_of(item)
         if reasoning is None:
             return
         if reasoning.token is None:
-            self._rest(index, 0, "reasoning", reasoning.text, reasoning.id or "")
+            self._parts.rest(index, 0, "reasoning", reasoning.text, reasoning.id or "")
             return
-        kind: Kind = "redacted" if reasoning.redacted and (index, 0) not in self._parts else "reasoning"
-        self._rest(index, 0, kind, reasoning.text, reasoning.id or "")
+        kind: Kind = "redacted" if reasoning.redacted and (index, 0) not in self._parts.open else "reasoning"
+        self._parts.rest(index, 0, kind, reasoning.text, reasoning.id or "")
         self._sign(index, kind, reasoning.token, reasoning.id or "")
 
     def _sign(self, index: int, kind: Kind, token: Token, item_id: str) -> None:
-        part = self._parts.get((index, 0)) or self._open(index, 0, kind, item_id)
-        self._events.append(Sign(part.key, token))
-
-    def _opaque(self, part: Opaque) -> None:
-        for place in list(self._announced):
-            self._begin(place, *self._announced.pop(place))
-        key = self._next_key
-        self._next_key += 1
-        self._events += (Open(key, "opaque", tag=part.tag, raw=part.raw, dialect=ME), Close(key))
-
-    # ------------------------------------------------------------------------------------------- parts
-
-    def _open(self, index: int, position: int, kind: Kind, id_: str = "", name: str = "") -> _Part:
-        self._seen = True
-        self._announced.pop((index, position), None)
-        if self._announced:
-            earlier = [place for place in self._announced if place < (index, position)]
-            for place in earlier:
-                self._begin(place, *self._announced.pop(place))
-        return self._begin((index, position), kind, id_, name)
-
-    def _begin(self, place: tuple[int, int], kind: Kind, id_: str, name: str = "") -> _Part:
-        key = self._next_key
-        self._next_key += 1
-        if kind == "refusal":
-            self._has_refusal = True
-        self._parts[place] = part = _Part(key)
-        self._events.append(Open(key, kind, id=id_, name=name))
-        return part
-
-    def _close(self, place: tuple[int, int]) -> None:
-        self._events.append(Close(self._parts.pop(place).key))
-
-    def _tell(self, index: int, position: int, kind: Kind, text: str, id_: str = "") -> None:
-        part = self._parts.get((index, position))
-        if part is None:
-            if index in self._items_done or (index, position) in self._told:
-                return  # a delta after the part was done has nowhere to go
-            part = self._open(index, position, kind, id_)
-        part.length += len(text)
-        self._events.append(Delta(part.key, text))
-
-    def _rest(self, index: int, position: int, kind: Kind, text: str | None, id_: str = "") -> None:
-        """Tell what of a whole text has not been told."""
-        if (index, position) in self._told:
-            return
-        part = self._parts.get((index, position))
-        rest = (text or "")[part.length if part is not None else 0 :]
-        if rest:
-            if part is None:
-                part = self._open(index, position, kind, id_)
-            part.length += len(rest)
-            self._events.append(Delta(part.key, rest))
+        part = self._parts.open.get((index, 0)) or self._parts.begin(index, 0, kind, item_id)
+        self._parts.events.append(Sign(part.key, token))
 
     def _on_text_delta(self, event: wire.StreamEvent) -> None:
         index, position = event.output_index or 0, event.content_index or 0
         if event.delta:
-            self._tell(index, position, "text", event.delta)
+            self._parts.tell(index, position, "text", event.delta)
         if event.logprobs:
-            self._events.append(LogprobsDelta(logprobs_of(event.logprobs)))
+            self._parts.events.append(LogprobsDelta(logprobs_of(event.logprobs)))
 
     def _on_text_done(self, event: wire.StreamEvent) -> None:
-        if (event.output_index or 0) not in self._items_done:
-            unheard = (event.output_index or 0, event.content_index or 0) not in self._parts
-            self._rest(event.output_index or 0, event.content_index or 0, "text", event.text)
+        if (event.output_index or 0) not in self._parts.items_done:
+            unheard = (event.output_index or 0, event.content_index or 0) not in self._parts.open
+            self._parts.rest(event.output_index or 0, event.content_index or 0, "text", event.text)
             if unheard and event.logprobs:
-                self._events.append(LogprobsDelta(logprobs_of(event.logprobs)))
+                self._parts.events.append(LogprobsDelta(logprobs_of(event.logprobs)))
 
     def _on_refusal_delta(self, event: wire.StreamEvent) -> None:
         if event.delta:
-            self._tell(event.output_index or 0, event.content_index or 0, "refusal", event.delta)
+            self._parts.tell(event.output_index or 0, event.content_index or 0, "refusal", event.delta)
 
     def _on_refusal_done(self, event: wire.StreamEvent) -> None:
-        if (event.output_index or 0) not in self._items_done:
-            self._rest(event.output_index or 0, event.content_index or 0, "refusal", event.refusal)
+        if (event.output_index or 0) not in self._parts.items_done:
+            self._parts.rest(event.output_index or 0, event.content_index or 0, "refusal", event.refusal)
 
     def _on_annotation(self, event: wire.StreamEvent) -> None:
         if type(event.annotation) is msgspec.Raw and event.annotation != _NULL:
-            self._cite(event.output_index or 0, event.content_index or 0, event.annotation)
-
-    def _cite(self, index: int, position: int, citation: msgspec.Raw) -> None:
-        if (index, position) in self._told:
-            return
-        part = self._parts.get((index, position)) or self._open(index, position, "text")
-        part.citations += 1
-        self._events.append(Cite(part.key, citation))
+            self._parts.cite(event.output_index or 0, event.content_index or 0, event.annotation)
 
     def _on_call_delta(self, event: wire.StreamEvent) -> None:
         # A call that has no name yet is told when its item is done: until then nobody knows what is called.
-        part = self._parts.get((event.output_index or 0, 0))
+        part = self._parts.open.get((event.output_index or 0, 0))
         if part is not None and event.delta:
             part.length += len(event.delta)
-            self._events.append(Delta(part.key, event.delta))
+            self._parts.events.append(Delta(part.key, event.delta))
 
     def _on_call_done(self, event: wire.StreamEvent) -> None:
-        if (event.output_index or 0, 0) in self._parts:
-            self._rest(event.output_index or 0, 0, "call", event.arguments or event.input)
+        if (event.output_index or 0, 0) in self._parts.open:
+            self._parts.rest(event.output_index or 0, 0, "call", event.arguments or event.input)
 
     def _on_thought_delta(self, event: wire.StreamEvent) -> None:
         if not event.delta:
@@ -421,11 +333,11 @@ class AnswerDecoder:
         index = event.output_index or 0
         # The texts of one item are one thought: two summary parts are two paragraphs of it.
         paragraph = (event.summary_index or 0) if event.summary_index is not None else -1 - (event.content_index or 0)
-        part = self._parts.get((index, 0))
+        part = self._parts.open.get((index, 0))
         if part is not None and part.length and part.last_index != paragraph:
-            self._tell(index, 0, "reasoning", "\n\n")
-        self._tell(index, 0, "reasoning", event.delta, self._thought_ids.get(index) or event.item_id or "")
-        part = self._parts.get((index, 0))
+            self._parts.tell(index, 0, "reasoning", "\n\n")
+        self._parts.tell(index, 0, "reasoning", event.delta, self._thought_ids.get(index) or event.item_id or "")
+        part = self._parts.open.get((index, 0))
         if part is not None:  # none where the item was done before
             part.last_index = paragraph
 
