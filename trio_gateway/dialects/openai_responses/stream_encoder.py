@@ -45,47 +45,10 @@ from trio_gateway.dialects.openai_responses.answer_encoder import (
 from trio_gateway.dialects.openai_responses.errors import encode_stream_error, failure_of
 from trio_gateway.dialects.openai_responses.items import CONTENT_TAGS, ME, annotation_of, status_of, wire_usage
 from trio_gateway.dialects.openai_responses.logprobs import content_logprobs
+from trio_gateway.dialects.openai_responses.open_parts import OpenMessage, OpenPart
 from trio_gateway.errors import UpstreamBroke, UpstreamError
 
 _encode = wire.encode
-
-
-class _Message:
-    """A message item: its parts by content_index, None while they are open."""
-
-    __slots__ = ("id", "index", "open", "parts")
-
-    def __init__(self, id_: str, index: int) -> None:
-        self.id = id_
-        self.index = index
-        self.parts: list[msgspec.Raw] = []
-        self.open = 0
-
-
-class _Part:
-    """An open part: where its events say they belong (`place`), and all before and after the text of its deltas."""
-
-    __slots__ = ("annotations", "call_id", "head", "index", "item_id", "kind", "logprobs", "message", "name", "place",
-                 "position", "texts", "token")  # fmt: skip
-
-    def __init__(self, event: Open, index: int, item_id: str) -> None:
-        self.kind = event.kind
-        self.call_id = event.id
-        self.name = event.name
-        self.index = index
-        self.item_id = item_id
-        self.position = 0
-        self.message: _Message | None = None
-        self.texts: list[str] = []
-        self.annotations: list[msgspec.Raw] = []
-        self.logprobs: list[msgspec.Raw] = []
-        self.token: Token | None = None
-        self.place = b'"item_id":%b,"output_index":%d' % (_encode(item_id), index)
-        self.head = b""
-
-    def delta_of(self, event: bytes, more: bytes = b"") -> None:
-        """Prepare the deltas: everything but the text and the sequence number is the same in each."""
-        self.head = b'event: %b\ndata: {"type":"%b",%b%b,"delta":' % (event, event, self.place, more)
 
 
 class AnswerEncoder:
@@ -104,9 +67,9 @@ class AnswerEncoder:
         self._begun = False
         self._ended = False
         self._items: list[msgspec.Raw | None] = []  # by output_index; None while they are open
-        self._done: list[_Message] = []  # messages that something else followed while a part of them was open
-        self._message: _Message | None = None  # the last item, if it is a message
-        self._parts: dict[int, _Part] = {}
+        self._done: list[OpenMessage] = []  # messages that something else followed while a part of them was open
+        self._message: OpenMessage | None = None  # the last item, if it is a message
+        self._parts: dict[int, OpenPart] = {}
         self._pending: list[msgspec.Raw] = []  # logprobs that came before the text they belong to
         self._unheard: set[int] = set()  # keys of parts that are not told
         self._usage: Usage | None = None
@@ -215,11 +178,11 @@ class AnswerEncoder:
     def _add_item(self, item: msgspec.Struct | msgspec.Raw) -> int:
         index = len(self._items)
         self._items.append(None)
-        self._emit(b"response.output_item.added", b'"output_index":%d,"item":%b' % (index, _raw(item)))
+        self._emit(b"response.output_item.added", b'"output_index":%d,"item":%b' % (index, _encode(item)))
         return index
 
     def _finish_item(self, index: int, item: msgspec.Struct | msgspec.Raw) -> None:
-        raw = _raw(item)
+        raw = _encode(item)
         self._items[index] = msgspec.Raw(raw)
         self._emit(b"response.output_item.done", b'"output_index":%d,"item":%b' % (index, raw))
 
@@ -257,22 +220,22 @@ class AnswerEncoder:
                 self._end_message()
                 item_id = self._names.reasoning(event.id, len(self._items))
                 index = self._add_item(wire.ReasoningItem(item_id, []))
-                self._parts[event.key] = part = _Part(event, index, item_id)
+                self._parts[event.key] = part = OpenPart(event, index, item_id)
                 part.delta_of(b"response.reasoning_summary_text.delta", b',"summary_index":0')
             case "opaque":
                 self._tell_opaque(event)
 
-    def _open_message(self) -> _Message:
+    def _open_message(self) -> OpenMessage:
         message = self._message
         if message is None:
             item_id = self._next_id("msg")
             index = self._add_item(wire.OutputMessage(item_id, "in_progress", []))
-            self._message = message = _Message(item_id, index)
+            self._message = message = OpenMessage(item_id, index)
         return message
 
     def _open_content(self, event: Open) -> None:
         message = self._open_message()
-        self._parts[event.key] = part = _Part(event, message.index, message.id)
+        self._parts[event.key] = part = OpenPart(event, message.index, message.id)
         part.message, part.position = message, len(message.parts)
         part.place += b',"content_index":%d' % part.position
         message.parts.append(msgspec.Raw(b"null"))
@@ -296,7 +259,7 @@ class AnswerEncoder:
         item = call_item(ToolCall(event.id, event.name, "", custom=custom), item_id)
         if isinstance(item, wire.FunctionCall):
             item.arguments, item.status = "", "in_progress"
-        self._parts[event.key] = part = _Part(event, self._add_item(item), item_id)
+        self._parts[event.key] = part = OpenPart(event, self._add_item(item), item_id)
         part.delta_of(b"response.custom_tool_call_input.delta" if custom else b"response.function_call_arguments.delta")
 
     def _tell_opaque(self, event: Open) -> None:
@@ -306,7 +269,7 @@ class AnswerEncoder:
         elif event.tag.startswith(CONTENT_TAGS):
             message = self._open_message()
             place = b'"item_id":%b,"output_index":%d,"content_index":%d,"part":%b' % (
-                _encode(message.id), message.index, len(message.parts), _raw(event.raw)
+                _encode(message.id), message.index, len(message.parts), _encode(event.raw)
             )  # fmt: skip
             message.parts.append(event.raw)
             self._emit(b"response.content_part.added", place)
@@ -320,7 +283,7 @@ class AnswerEncoder:
         if part is None:
             return
         if not part.texts and part.kind == "reasoning":
-            self._emit(b"response.reasoning_summary_part.added", part.place + _summary(""))
+            self._emit(b"response.reasoning_summary_part.added", part.summary(""))
         part.texts.append(event.text)
         self._out.append(b'%b%b,"sequence_number":%d}\n\n' % (part.head, _encode(event.text), self._sequence))
         self._sequence += 1
@@ -345,7 +308,7 @@ class AnswerEncoder:
         if annotation is None:
             self.losses.append(Loss("/citations", "citations of this kind have no counterpart here"))
             return
-        members = b'%b,"annotation_index":%d,"annotation":%b' % (part.place, len(part.annotations), _raw(annotation))
+        members = b'%b,"annotation_index":%d,"annotation":%b' % (part.place, len(part.annotations), _encode(annotation))
         part.annotations.append(annotation)
         self._emit(b"response.output_text.annotation.added", members)
 
@@ -359,7 +322,7 @@ class AnswerEncoder:
         elif entries:
             self._tell_logprobs(part, entries)
 
-    def _tell_logprobs(self, part: _Part, entries: list[msgspec.Raw]) -> None:
+    def _tell_logprobs(self, part: OpenPart, entries: list[msgspec.Raw]) -> None:
         part.logprobs += entries
         self._emit(b"response.output_text.delta", part.place + b',"logprobs":' + _encode(entries) + b',"delta":""')
 
@@ -381,7 +344,7 @@ class AnswerEncoder:
         if part.token is not None:
             self._carry(part.token, empty=not text)
 
-    def _close_content(self, part: _Part, message: _Message, text: str) -> None:
+    def _close_content(self, part: OpenPart, message: OpenMessage, text: str) -> None:
         whole: msgspec.Struct
         if part.kind == "refusal":
             whole = wire.RefusalPart(text)
@@ -398,7 +361,7 @@ class AnswerEncoder:
             self._done.remove(message)
             self._finish_item(message.index, wire.OutputMessage(message.id, "completed", message.parts))
 
-    def _close_call(self, part: _Part, text: str) -> None:
+    def _close_call(self, part: OpenPart, text: str) -> None:
         custom = part.kind == "custom_call"
         item = call_item(ToolCall(part.call_id, part.name, text, custom=custom), part.item_id)
         if isinstance(item, wire.FunctionCall):
@@ -408,24 +371,16 @@ class AnswerEncoder:
             self._emit(b"response.custom_tool_call_input.done", part.place + b',"input":' + _encode(text))
         self._finish_item(part.index, item)
 
-    def _close_reasoning(self, part: _Part, text: str) -> None:
+    def _close_reasoning(self, part: OpenPart, text: str) -> None:
         if text:
             members = part.place + b',"summary_index":0,"text":' + _encode(text)
             self._emit(b"response.reasoning_summary_text.done", members)
-            self._emit(b"response.reasoning_summary_part.done", part.place + _summary(text))
+            self._emit(b"response.reasoning_summary_part.done", part.summary(text))
         reasoning = Reasoning(text, token=part.token, redacted=part.kind == "redacted")
         self._finish_item(part.index, reasoning_item(reasoning, part.item_id))
 
     def _skip(self, _event: AnswerEvent) -> None:
         pass
-
-
-def _raw(item: msgspec.Struct | msgspec.Raw) -> bytes:
-    return bytes(item) if isinstance(item, msgspec.Raw) else _encode(item)
-
-
-def _summary(text: str) -> bytes:
-    return b',"summary_index":0,"part":' + _encode(wire.SummaryText(text))
 
 
 _EVENTS: dict[type[Any], Callable[[AnswerEncoder, Any], None]] = {
