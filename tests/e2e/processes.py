@@ -89,6 +89,11 @@ class Output:
         return self.lines
 
 
+def _hears_interrupts() -> None:
+    """A shell has what it starts in the background ignore SIGINT, and so do their children: not those of tests."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Running:
     """A process, in a group of its own that goes with it."""
 
@@ -102,6 +107,7 @@ class Running:
             text=True,
             encoding="utf-8",
             start_new_session=True,
+            preexec_fn=_hears_interrupts,
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None

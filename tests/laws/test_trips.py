@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -108,10 +107,11 @@ def settles_later(body: bytes, once: bytes, source: str, target: str) -> bool:
     if source == "gemini" and target in ("openai_chat", "openai_responses", "ollama") and bytes(NO_RESULT) in once:
         # An error stood in on the way back for a result that was not there: that it is one falls on the next.
         return True
-    # What stands side by side on the far side comes back as one, where the near side joins neighbours: put into the
-    # order of one message, or joined to one text, it is when it goes out as one.
-    far = carry(body, source, target).arrived().turns
-    return any(one.role == two.role != "tool" for one, two in pairwise(far))
+    # A message was left out whole, moved, or joined to another: what now stands side by side, or last, has rules of its
+    # own that only the next trip follows.
+    there = carry(body, source, target)
+    before, after = there.conversation.turns, there.back(source).arrived().turns
+    return [turn.role for turn in before] != [turn.role for turn in after]
 
 
 def _there_and_back(body: bytes, source: str, target: str, *, stream: bool = False) -> tuple[bytes, bool]:
