@@ -256,7 +256,9 @@ def test_a_text_that_is_still_open_is_before_what_follows() -> None:
 def test_a_failure_is_an_error_and_nothing_after_it() -> None:
     error = UpstreamError("busy", status=529, kind="overloaded_error")
     frames, _ = write(START, Open(0, "text"), Delta(0, "a"), Fail(error), Delta(0, "b"), End())
-    assert frames[-1] == {"error": {"message": "busy", "type": "service_unavailable_error", "param": None, "code": None}}
+    assert frames[-1] == {
+        "error": {"message": "busy", "type": "service_unavailable_error", "param": None, "code": None}
+    }
     assert "[DONE]" not in frames
 
 
