@@ -1,4 +1,4 @@
-"""Anthropic Messages: `POST /v1/messages`, versions 2023-06-01 and 2026-10-21.
+"""Anthropic Messages: `POST /v1/messages`, versions 2023-06-01 and 2026-10-21, and `POST /v1/messages/count_tokens`.
 
 Lists whose members the vendor extends weekly (messages, blocks, tools) are kept as Raw: decode a member with the
 decoder of its kind at the end of this module, and carry what it does not know as it is. A Raw member that is null is
@@ -92,6 +92,22 @@ class MessagesRequest(msgspec.Struct):
     output_format: Raw | UnsetType = UNSET  # the old name of output_config.format
     prefill: Raw | UnsetType = UNSET
     thread: Raw | UnsetType = UNSET
+
+
+class CountTokensRequest(msgspec.Struct):
+    """What a prompt is made of; what only the answer depends on has no place here."""
+
+    model: str
+    messages: list[Raw]
+    system: str | list[Raw] | UnsetType | None = UNSET
+    tools: list[Raw] | UnsetType | None = UNSET
+    tool_choice: Raw | UnsetType = UNSET
+    thinking: Raw | UnsetType = UNSET
+    output_config: Raw | UnsetType = UNSET
+    cache_control: Raw | UnsetType = UNSET
+    speed: str | UnsetType | None = UNSET
+    user_profile_id: str | UnsetType | None = UNSET
+    workspace_id: str | UnsetType | None = UNSET
 
 
 class Message(msgspec.Struct):
@@ -236,6 +252,10 @@ class MessagesResponse(msgspec.Struct, kw_only=True):
     context_management: Raw | UnsetType = UNSET
 
 
+class CountTokensResponse(msgspec.Struct):
+    input_tokens: int
+
+
 class ErrorBody(msgspec.Struct):
     type: str
     message: str
@@ -310,6 +330,8 @@ source_decoder = msgspec.json.Decoder(Source)
 tool_decoder = msgspec.json.Decoder(Tool)
 tag_decoder = msgspec.json.Decoder(Tagged)
 response_decoder = msgspec.json.Decoder(MessagesResponse)
+count_request_decoder = msgspec.json.Decoder(CountTokensRequest)
+count_response_decoder = msgspec.json.Decoder(CountTokensResponse)
 start_block_decoder = msgspec.json.Decoder(StartBlock)
 event_decoder = msgspec.json.Decoder(StreamEvent)
 error_decoder = msgspec.json.Decoder(ErrorResponse)

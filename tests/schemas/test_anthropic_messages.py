@@ -5,7 +5,7 @@ import sys
 import msgspec
 import pydantic
 import pytest
-from anthropic.types import Message, RawMessageStreamEvent
+from anthropic.types import Message, MessageTokensCount, RawMessageStreamEvent
 
 from gateway_schemas import anthropic_messages as shapes
 
@@ -78,3 +78,15 @@ def test_the_sdks_events_are_read(event: dict[str, object]) -> None:
 def test_events_of_the_future_are_read_by_their_tag() -> None:
     assert shapes.event_decoder.decode(b'{"type":"novelty","payload":{"x":[]}}').type == "novelty"
     assert shapes.tag_decoder.decode(b'{"type":"novelty","index":"not a number"}').type == "novelty"
+
+
+def test_a_count_is_what_the_sdk_takes() -> None:
+    body = shapes.encode(shapes.CountTokensResponse(7))
+    assert pydantic.TypeAdapter(MessageTokensCount).validate_json(body).input_tokens == 7
+
+
+def test_a_request_to_count_needs_no_limit_of_tokens() -> None:
+    body = b'{"model":"m","messages":[{"role":"user","content":"Hi"}],"thinking":{"type":"adaptive"},"tools":null}'
+    request = shapes.count_request_decoder.decode(body)
+    assert (request.model, request.tools, request.system) == ("m", None, msgspec.UNSET)
+    assert json.loads(shapes.encode(request)) == json.loads(body)
