@@ -2,22 +2,17 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from tests.dialects.readers import bytewise, fed
 from trio_gateway.dialects.framing import LineDecoder, SseDecoder, sse, sse_named
 from trio_gateway.errors import UpstreamBroke
 
 
 def read(*chunks: bytes) -> list[bytes]:
-    decoder = SseDecoder()
-    return [data for chunk in chunks for data in decoder.feed(chunk)] + decoder.close()
+    return fed(SseDecoder(), *chunks)
 
 
 def read_lines(*chunks: bytes) -> list[bytes]:
-    decoder = LineDecoder()
-    return [line for chunk in chunks for line in decoder.feed(chunk)] + decoder.close()
-
-
-def bytewise(stream: bytes) -> list[bytes]:
-    return [stream[i : i + 1] for i in range(len(stream))]
+    return fed(LineDecoder(), *chunks)
 
 
 STREAMS = {

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.dialects.readers import pointers
 from trio_gateway.dialects.anthropic_messages import decode_request, encode_error
 from trio_gateway.dialects.conversation import (
     CacheMark,
@@ -36,10 +37,6 @@ def assistant(*blocks: object) -> list[object]:
 
 def tool_use(name: str, input_: object) -> dict[str, object]:
     return {"type": "tool_use", "id": "i", "name": name, "input": input_}
-
-
-def lost(conversation: Conversation) -> list[str]:
-    return [loss.pointer for loss in conversation.unread]
 
 
 def test_a_small_request_is_read_whole() -> None:
@@ -203,7 +200,7 @@ def test_every_field_that_is_not_carried_is_named() -> None:
         container=None,
         unheard_of=1,
     )
-    assert sorted(lost(found)) == [
+    assert sorted(pointers(found.unread)) == [
         "/cache_control/scope",
         "/context_management",
         "/fallbacks",

@@ -9,6 +9,7 @@ from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.dialects.readers import placeless
 from trio_gateway.dialects.conversation import (
     Answer,
     AnswerContext,
@@ -40,14 +41,6 @@ def answer(*parts: Any, finish: str | None = "STOP", **more: Any) -> bytes:
     if finish is not None:
         candidate["finishReason"] = finish
     return json.dumps({"candidates": [candidate], "responseId": "r", "modelVersion": "v", **more}).encode()
-
-
-def placeless(answer: Answer) -> Answer:
-    """Return an answer without the pointers of its parts."""
-    for choice in answer.choices:
-        for part in choice.parts:
-            part.at = ""
-    return answer
 
 
 def read(*parts: Any, **more: Any) -> list[Part]:

@@ -1,24 +1,18 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.dialects.readers import cut, fed
 from trio_gateway.dialects.gemini.frames import FrameDecoder, ObjectSplitter
 from trio_gateway.errors import UpstreamBroke
 
 
 def frames(*chunks: bytes) -> list[bytes]:
-    decoder = FrameDecoder()
-    return [frame for chunk in chunks for frame in decoder.feed(chunk)] + decoder.close()
-
-
-def cut(data: bytes, *places: int) -> list[bytes]:
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[a:b] for a, b in pairwise(edges)]
+    return fed(FrameDecoder(), *chunks)
 
 
 OBJECTS = st.lists(
@@ -41,7 +35,7 @@ def test_an_array_gives_its_objects_wherever_it_is_cut(
     objects: list[dict[str, object]], places: list[int], indent: int | None
 ) -> None:
     data = json.dumps(objects, ensure_ascii=False, indent=indent).encode()
-    assert [json.loads(frame) for frame in frames(*cut(data, *places))] == objects
+    assert [json.loads(frame) for frame in frames(*cut(data, places))] == objects
 
 
 @given(OBJECTS, PLACES, st.sampled_from(["\n\n", "\r\n\r\n", "\r\r"]))
@@ -49,7 +43,7 @@ def test_events_give_their_objects_wherever_they_are_cut(
     objects: list[dict[str, object]], places: list[int], end: str
 ) -> None:
     data = "".join(f"data: {json.dumps(one, ensure_ascii=False)}{end}" for one in objects).encode()
-    assert [json.loads(frame) for frame in frames(*cut(data, *places))] == objects
+    assert [json.loads(frame) for frame in frames(*cut(data, places))] == objects
 
 
 @given(PLACES, st.sampled_from(["\n\n", "\r\n\r\n", "\r\r"]), st.booleans())
@@ -57,14 +51,14 @@ def test_an_error_without_a_frame_is_found_after_events(places: list[int], end: 
     error = {"error": {"code": 503, "message": "a {\n} b", "status": "UNAVAILABLE"}}
     text = json.dumps([error] if in_array else error, indent=2)
     data = f'data: {{"a":1}}{end}data: {{"b":2}}{end}{text}\n'.encode()
-    assert [json.loads(frame) for frame in frames(*cut(data, *places))] == [{"a": 1}, {"b": 2}, error]
+    assert [json.loads(frame) for frame in frames(*cut(data, places))] == [{"a": 1}, {"b": 2}, error]
 
 
 @given(PLACES)
 def test_every_byte_of_a_bom_or_blank_space_before_the_first_frame_is_passed_over(places: list[int]) -> None:
     for start in (b"\xef\xbb\xbf", b" \n\n", b"\xef\xbb\xbf\n"):
-        assert frames(*cut(start + b'[{"a":1}]', *places)) == [b'{"a":1}']
-    assert frames(*cut(b'\xef\xbb\xbfdata: {"a":1}\n\n', *places)) == [b'{"a":1}']
+        assert frames(*cut(start + b'[{"a":1}]', places)) == [b'{"a":1}']
+    assert frames(*cut(b'\xef\xbb\xbfdata: {"a":1}\n\n', places)) == [b'{"a":1}']
 
 
 def test_an_item_is_told_as_soon_as_it_is_whole() -> None:
@@ -120,5 +114,5 @@ def test_a_large_string_in_small_pieces_is_looked_at_once() -> None:
 def test_what_an_error_quotes_does_not_depend_on_how_it_came(places: list[int]) -> None:
     data = b"ddata: " + b"x" * 400 + b"\r\n\r\n"
     decoder = FrameDecoder()
-    assert [frame for chunk in cut(data, *places) for frame in decoder.feed(chunk)] == []
+    assert [frame for chunk in cut(data, places) for frame in decoder.feed(chunk)] == []
     assert decoder.seen == data[:300]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.dialects.readers import pointers
 from trio_gateway.dialects.conversation import (
     Audio,
     Conversation,
@@ -42,10 +43,6 @@ def refused(**body: Any) -> InvalidRequest:
     with pytest.raises(InvalidRequest) as caught:
         read(**body)
     return caught.value
-
-
-def unread(conversation: Conversation) -> list[str]:
-    return [loss.pointer for loss in conversation.unread]
 
 
 def model(*parts: dict[str, Any]) -> dict[str, Any]:
@@ -219,7 +216,7 @@ def test_whatever_has_no_word_is_a_loss_with_its_pointer() -> None:
         generationConfig={"speechConfig": {"languageCode": "de"}, "topK": 1.5, "responseModalities": ["IMAGE"],
                           "audio_timestamp": True, "mystery": 0},
     )  # fmt: skip
-    assert sorted(unread(conversation)) == sorted([
+    assert sorted(pointers(conversation.unread)) == sorted([
         "/contents/0/parts/0/surprise",
         "/contents/0/parts/1/inlineData/displayName",
         "/contents/0/parts/1/videoMetadata",
@@ -272,7 +269,7 @@ def test_an_unknown_member_anywhere_is_a_loss_exactly_there(where: str) -> None:
         "toolConfig": {"functionCallingConfig": {"mode": "AUTO"}},
         "generationConfig": {"thinkingConfig": {"includeThoughts": True}},
     }
-    assert unread(decode_request(json.dumps(body).encode())) == []
+    assert decode_request(json.dumps(body).encode()).unread == []
     node = body
     for step in where.split("/") if where else ():
         node = node[int(step) if step.isdecimal() else step]
@@ -282,7 +279,7 @@ def test_an_unknown_member_anywhere_is_a_loss_exactly_there(where: str) -> None:
     if where == "tools/0":  # a new kind of tool is no loss: it is carried as it is
         assert conversation.tools[1].raw == msgspec.Raw(b'{"new thing":{"a": 1}}')
     else:
-        assert unread(conversation) == [pointer]
+        assert pointers(conversation.unread) == [pointer]
 
 
 # ------------------------------------------------------------------------------------------------- parts
@@ -424,7 +421,7 @@ def test_ids_are_kept_and_pair_before_names() -> None:
 def test_a_response_with_an_id_of_its_own_is_paired_by_name_and_the_id_is_a_loss() -> None:
     conversation = read(contents=[model(call("f")), user(response("f", {}, id="mine"))])
     assert results(conversation) == [("call_gem_0_0", "f")]
-    assert unread(conversation) == ["/contents/1/parts/0/functionResponse/id"]
+    assert pointers(conversation.unread) == ["/contents/1/parts/0/functionResponse/id"]
 
 
 def test_a_response_without_a_name_takes_the_next_call() -> None:
@@ -445,7 +442,7 @@ def test_a_response_to_no_call_keeps_its_id_or_gets_one_of_its_own() -> None:
 def test_results_go_before_the_rest_of_their_content() -> None:
     conversation = read(contents=[model(call("f")), user({"text": "and"}, response("f", {"output": "x"}))])
     assert [turn.role for turn in conversation.turns] == ["assistant", "tool", "user"]
-    assert unread(conversation) == ["/contents/1/parts/1"]
+    assert pointers(conversation.unread) == ["/contents/1/parts/1"]
 
 
 @pytest.mark.parametrize(
@@ -527,7 +524,7 @@ AT = "/toolConfig/functionCallingConfig"
 def test_tool_choice(config: Any, choice: ToolChoice | None, lost: list[str]) -> None:
     conversation = read(toolConfig={"functionCallingConfig": config})
     assert conversation.tool_choice == choice
-    assert unread(conversation) == [AT + name for name in lost]
+    assert pointers(conversation.unread) == [AT + name for name in lost]
 
 
 def test_an_unknown_mode_is_refused() -> None:
@@ -606,7 +603,7 @@ def test_output(config: Any, kind: Any, schema: bytes | None, at: str, lost: lis
     if kind is not None:
         wanted = OutputFormat(kind, f"/generationConfig/{at}", schema=None if schema is None else msgspec.Raw(schema))
     assert conversation.output == wanted
-    assert unread(conversation) == [f"/generationConfig/{name}" for name in lost]
+    assert pointers(conversation.unread) == [f"/generationConfig/{name}" for name in lost]
 
 
 # ------------------------------------------------------------------------------------------------- laws

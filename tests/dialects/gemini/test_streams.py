@@ -10,6 +10,7 @@ from google.genai import types
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.dialects.readers import cut, failure, fed, placeless
 from trio_gateway.dialects.conversation import (
     Answer,
     AnswerContext,
@@ -66,20 +67,7 @@ def compact(value: Any) -> str:
 
 
 def decode(*pieces: bytes) -> list[AnswerEvent]:
-    decoder = new_answer_decoder()
-    return [event for piece in pieces for event in decoder.feed(piece)] + decoder.close()
-
-
-def cut(data: bytes, places: list[int]) -> list[bytes]:
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[a:b] for a, b in pairwise(edges)]
-
-
-def failure(events: list[AnswerEvent]) -> UpstreamError:
-    last = events[-1]
-    assert isinstance(last, Fail)
-    assert not any(isinstance(event, Fail | End) for event in events[:-1])
-    return last.error
+    return fed(new_answer_decoder(), *pieces)
 
 
 def parts_of(events: list[AnswerEvent], choice: int = 0) -> list[Part]:
@@ -524,14 +512,6 @@ def test_cutting_a_stream_anywhere_changes_nothing(stream: list[list[Any]], plac
     chunks = chunks_of(stream)
     data = compact(chunks).replace("},{", "},\r\n{").encode() if end == "array" else sse(*chunks, end=end)
     assert decode(*cut(data, places)) == decode(sse(*chunks))
-
-
-def placeless(answer: Answer) -> Answer:
-    """Return an answer without the pointers of its parts, which streams do not have."""
-    for choice in answer.choices:
-        for part in choice.parts:
-            part.at = ""
-    return answer
 
 
 @given(STREAMS)

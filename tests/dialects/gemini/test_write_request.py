@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.dialects.readers import placeless
 from trio_gateway.dialects.capabilities import Capabilities, capabilities_for
 from trio_gateway.dialects.conversation import (
     Audio,
@@ -668,21 +669,13 @@ def test_every_history_becomes_a_request_that_google_s_types_take(
         calls = sum("functionCall" in part for part in content["parts"])
 
 
-def plain(value: Any) -> Any:
-    """What a conversation says, without where it was said."""
-    if isinstance(value, msgspec.Struct):
-        places = ("at", "token_at", "pointers", "joined")
-        return {name: plain(getattr(value, name)) for name in value.__struct_fields__ if name not in places}
-    return [plain(item) for item in value] if isinstance(value, list) else value
-
-
 @given(TURNS)
 def test_a_second_trip_changes_nothing_more(turns: list[Turn]) -> None:
     once = decode_request(encode_request(conversation(*turns), "m", CAN)[0])
     assert once.unread == []
     body, losses = encode_request(once, "m", CAN)
     twice = decode_request(body)
-    assert plain(twice) == plain(once)
+    assert placeless(twice) == placeless(once)
     assert losses == []
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.dialects.readers import pointers
 from trio_gateway.dialects.conversation import (
     Conversation,
     Image,
@@ -25,10 +26,6 @@ PNG = "iVBORw0KGgo="
 
 def decode(**fields: Any) -> Conversation:
     return decode_request(json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]} | fields).encode())
-
-
-def unread(conversation: Conversation) -> list[str]:
-    return [loss.pointer for loss in conversation.unread]
 
 
 def test_a_small_request_is_read_whole() -> None:
@@ -132,7 +129,7 @@ def test_two_calls_with_one_id_are_told_apart() -> None:
         {"role": "tool", "tool_call_id": "c", "content": "2"},
     ]
     assert calls_and_results(*messages) == ["c", "call_0_1", "=call_0_1", "=c"]
-    assert unread(decode(messages=messages)) == ["/messages/0/tool_calls/1/id"]
+    assert pointers(decode(messages=messages).unread) == ["/messages/0/tool_calls/1/id"]
 
 
 def test_a_longer_history_has_the_same_ids() -> None:
@@ -204,7 +201,7 @@ def test_options_are_read_and_point_back() -> None:
 def test_writing_without_end_is_no_limit_and_filling_the_context_is_lost() -> None:
     endless = decode(options={"num_predict": -1})
     assert (endless.max_output_tokens, endless.unread) == (None, [])
-    assert unread(decode(options={"num_predict": -2})) == ["/options/num_predict"]
+    assert pointers(decode(options={"num_predict": -2}).unread) == ["/options/num_predict"]
 
 
 def test_format_is_json_or_a_schema() -> None:
@@ -248,7 +245,7 @@ def test_everything_the_model_has_no_word_for_is_named() -> None:
         template="{{ }}",
         raw=None,
     )
-    assert sorted(unread(conversation)) == [
+    assert sorted(pointers(conversation.unread)) == [
         "/_debug_render_only",
         "/messages/0/new~1field",
         "/messages/0/thinking",

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from tests.dialects.readers import failure, fed, placeless
 from trio_gateway.dialects.conversation import (
     Answer,
     AnswerContext,
@@ -88,16 +89,7 @@ EVENTS = [
 
 
 def decode(*chunks: bytes) -> list[AnswerEvent]:
-    decoder = AnswerDecoder()
-    events = [event for chunk in chunks for event in decoder.feed(chunk)]
-    return events + decoder.close()
-
-
-def failure(*chunks: bytes) -> UpstreamError:
-    *before, last = decode(*chunks)
-    assert isinstance(last, Fail)
-    assert not any(isinstance(event, Fail | End) for event in before)
-    return last.error
+    return fed(AnswerDecoder(), *chunks)
 
 
 def test_a_stream_is_told_as_events() -> None:
@@ -143,27 +135,27 @@ def test_an_end_without_counts_leaves_usage_unknown() -> None:
 
 
 def test_an_error_line_ends_the_stream() -> None:
-    error = failure(STREAM[2], b'{"error":"an error was encountered while running the model"}\n', LAST)
+    error = failure(decode(STREAM[2], b'{"error":"an error was encountered while running the model"}\n', LAST))
     assert str(error) == "an error was encountered while running the model"
 
 
 def test_an_end_without_the_last_line_is_a_failure() -> None:
-    assert isinstance(failure(), UpstreamBroke)
-    assert isinstance(failure(b"", b"\n"), UpstreamBroke)
-    assert isinstance(failure(STREAM[2]), UpstreamBroke)
-    assert isinstance(failure(STREAM[2], LAST[:-10]), UpstreamBroke)
+    assert isinstance(failure(decode()), UpstreamBroke)
+    assert isinstance(failure(decode(b"", b"\n")), UpstreamBroke)
+    assert isinstance(failure(decode(STREAM[2])), UpstreamBroke)
+    assert isinstance(failure(decode(STREAM[2], LAST[:-10])), UpstreamBroke)
 
 
 @pytest.mark.parametrize(
     "garbage", [b"<html>Bad Gateway</html>\n", b"null\n", b'"x"\n', b'{"model":"\xff"}\n', b"[]\n"]
 )
 def test_what_is_no_line_is_a_failure(garbage: bytes) -> None:
-    assert isinstance(failure(STREAM[2], garbage, LAST), UpstreamBroke)
+    assert isinstance(failure(decode(STREAM[2], garbage, LAST)), UpstreamBroke)
 
 
 def test_arguments_that_are_no_text_are_a_failure() -> None:
     call = b'{"message":{"tool_calls":[{"function":{"name":"f","arguments":{"a":"\xff"}}}]}}\n'
-    assert isinstance(failure(call, LAST), UpstreamBroke)
+    assert isinstance(failure(decode(call, LAST)), UpstreamBroke)
 
 
 def test_a_line_without_end_is_a_failure() -> None:
@@ -219,14 +211,7 @@ def test_a_stream_amounts_to_the_answer_unstreamed(
         logprobs=logprobs,
         **last,
     )
-    plain = decode_answer(body)
-    plain.choices[0].parts = [without_pointer(part) for part in plain.choices[0].parts]
-    assert streamed == plain
-
-
-def without_pointer(part: Part) -> Part:
-    part.at = ""
-    return part
+    assert streamed == placeless(decode_answer(body))
 
 
 def test_images_are_told_like_in_an_answer() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from openai.types.chat import ChatCompletion
 
+from tests.dialects.readers import placeless
 from trio_gateway.dialects.conversation import (
     Answer,
     AnswerContext,
@@ -341,16 +342,9 @@ def answers(draw: st.DrawFn) -> Answer:
     return Answer(source="openai_chat", choices=choices, id="chatcmpl-1", model="m", created=3, usage=usage)
 
 
-def without_pointers(answer: Answer) -> Answer:
-    for choice in answer.choices:
-        for part in choice.parts:
-            part.at = ""
-    return answer
-
-
 @given(answers())
 def test_what_chat_can_hold_comes_back_as_it_was(answer: Answer) -> None:
     written, losses = encode_answer(answer, CONTEXT)
     ChatCompletion.model_validate_json(written, strict=True)
     assert losses == []
-    assert without_pointers(decode_answer(written)) == answer
+    assert placeless(decode_answer(written)) == answer

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import hypothesis.strategies as st
@@ -7,8 +6,8 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from tests.dialects.readers import bytewise, failure, fed, placeless
 from trio_gateway.dialects.conversation import (
-    Answer,
     Choice,
     Loss,
     Reasoning,
@@ -48,23 +47,12 @@ def calls(*fragments: Any) -> bytes:
 
 
 def decode(*chunks: bytes) -> list[AnswerEvent]:
-    decoder = AnswerDecoder()
-    return [event for piece in chunks for event in decoder.feed(piece)] + decoder.close()
-
-
-def bytewise(stream: bytes) -> Iterable[bytes]:
-    return (stream[i : i + 1] for i in range(len(stream)))
+    return fed(AnswerDecoder(), *chunks)
 
 
 def folded(*chunks: bytes) -> Choice:
     (choice,) = fold(decode(*chunks, chunk(finish="stop"), DONE)).choices
     return choice
-
-
-def failure(*chunks: bytes) -> Any:
-    last = decode(*chunks)[-1]
-    assert isinstance(last, Fail)
-    return last.error
 
 
 def test_a_text_is_told_delta_by_delta() -> None:
@@ -355,7 +343,7 @@ def test_what_ends_without_a_finish_or_cannot_be_read_has_failed(stream: bytes) 
     ],
 )
 def test_an_error_in_the_stream_fails_it(error: Any, status: int, message: str) -> None:
-    found = failure(chunk({"content": "a"}), frame(error), chunk({"content": "b"}), DONE)
+    found = failure(decode(chunk({"content": "a"}), frame(error), chunk({"content": "b"}), DONE))
     assert (found.status, found.message) == (status, message)
 
 
@@ -432,17 +420,10 @@ def told(draw: st.DrawFn) -> tuple[bytes, bytes]:
     return stream + DONE, json.dumps(whole).encode()
 
 
-def without_pointers(answer: Answer) -> Answer:
-    for choice in answer.choices:
-        for part in choice.parts:
-            part.at = ""
-    return answer
-
-
 @given(told())
 def test_a_stream_amounts_to_the_answer_it_tells(streamed_and_whole: tuple[bytes, bytes]) -> None:
     stream, whole = streamed_and_whole
-    assert fold(decode(stream), "openai_chat") == without_pointers(decode_answer(whole))
+    assert fold(decode(stream), "openai_chat") == placeless(decode_answer(whole))
 
 
 @given(told(), st.data())

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from tests.dialects.readers import pointers
 from trio_gateway.dialects.conversation import (
     Audio,
     CacheMark,
@@ -35,10 +36,6 @@ USER = {"role": "user", "content": "hi"}
 
 def decode(*messages: dict[str, Any], **fields: Any) -> Conversation:
     return decode_request(json.dumps({"model": "m", "messages": list(messages) or [USER], **fields}).encode())
-
-
-def lost(conversation: Conversation) -> list[str]:
-    return [loss.pointer for loss in conversation.unread]
 
 
 def raw(value: object) -> msgspec.Raw:
@@ -80,7 +77,7 @@ def test_nulls_and_defaults_are_no_loss() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "pointers"),
+    ("fields", "lost"),
     [
         ({"provider": {"order": []}}, ["/provider"]),
         ({"audio": {"voice": "ash"}, "modalities": ["text", "audio"]}, ["/audio", "/modalities"]),
@@ -105,12 +102,12 @@ def test_nulls_and_defaults_are_no_loss() -> None:
         ({"functions": [{"name": "f"}]}, ["/functions"]),
     ],
 )
-def test_what_is_not_carried_is_named(fields: dict[str, Any], pointers: list[str]) -> None:
-    assert lost(decode(**fields)) == pointers
+def test_what_is_not_carried_is_named(fields: dict[str, Any], lost: list[str]) -> None:
+    assert pointers(decode(**fields).unread) == lost
 
 
 @pytest.mark.parametrize(
-    ("message", "pointers"),
+    ("message", "lost"),
     [
         ({"role": "user", "content": "a", "zip": 1}, ["/messages/0/zip"]),
         ({"role": "user", "content": "a", "tool_call_id": "x"}, ["/messages/0/tool_call_id"]),
@@ -131,8 +128,8 @@ def test_what_is_not_carried_is_named(fields: dict[str, Any], pointers: list[str
         ({"role": "assistant", "annotations": [{"type": "url_citation"}]}, ["/messages/0/annotations"]),
     ],
 )
-def test_what_a_message_holds_and_is_not_carried_is_named(message: dict[str, Any], pointers: list[str]) -> None:
-    assert lost(decode(message)) == pointers
+def test_what_a_message_holds_and_is_not_carried_is_named(message: dict[str, Any], lost: list[str]) -> None:
+    assert pointers(decode(message).unread) == lost
 
 
 def test_parts_of_every_known_type_are_read() -> None:
@@ -191,7 +188,7 @@ def test_a_part_of_a_type_nobody_knows_is_carried_whole() -> None:
     part = {"type": "hologram", "depth": 3, "text": "x"}
     conversation = decode({"role": "user", "content": [{"type": "text", "text": "a"}, part], "zip": 1})
     assert conversation.turns[0].parts[1] == Opaque("openai_chat", "hologram", raw(part), "/messages/0/content/1")
-    assert lost(conversation) == ["/messages/0/zip"]
+    assert pointers(conversation.unread) == ["/messages/0/zip"]
 
 
 @pytest.mark.parametrize("content", [None, "", []])
@@ -347,7 +344,7 @@ def test_a_tool_of_a_type_nobody_knows_is_carried_whole() -> None:
     function = {"type": "function", "function": {"name": "f"}, "x": 1}
     conversation = decode(tools=[tool, function])
     assert conversation.tools[0] == Tool("web_search", "hosted", "/tools/0", raw=raw(tool))
-    assert lost(conversation) == ["/tools/1/x"]
+    assert pointers(conversation.unread) == ["/tools/1/x"]
 
 
 def test_a_json_schema_output_is_read() -> None:
@@ -458,4 +455,4 @@ def test_a_member_nobody_knows_is_a_loss_wherever_it_is(name: str, value: object
     pointer = name.replace("~", "~0").replace("/", "~1")
     assert Loss("/" + pointer, "unknown to this gateway") in decode(**{name: value}).unread
     part = {"type": "text", "text": "a", name: value}
-    assert lost(decode({"role": "user", "content": [part]})) == [f"/messages/0/content/0/{pointer}"]
+    assert pointers(decode({"role": "user", "content": [part]}).unread) == [f"/messages/0/content/0/{pointer}"]

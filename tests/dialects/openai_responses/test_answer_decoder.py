@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from tests.dialects.readers import placeless
 from trio_gateway.dialects.conversation import (
     Answer,
     Choice,
@@ -29,14 +30,6 @@ ME = "openai_responses"
 TEXT = {"type": "output_text", "text": "Hello", "annotations": [], "logprobs": []}
 MESSAGE = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [TEXT]}
 CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": '{"a": 1}'}
-
-
-def placeless(answer: Answer) -> Answer:
-    """Return an answer without the pointers of its parts."""
-    for choice in answer.choices:
-        for part in choice.parts:
-            part.at = ""
-    return answer
 
 
 def decode(*output: Any, **fields: Any) -> Answer:

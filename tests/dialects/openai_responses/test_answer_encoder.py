@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from openai.types.responses import Response
 
+from tests.dialects.readers import placeless
 from trio_gateway.dialects.conversation import (
     Answer,
     AnswerContext,
@@ -29,14 +30,6 @@ from trio_gateway.dialects.openai_responses import decode_answer, encode_answer
 
 ME = "openai_responses"
 CONTEXT = AnswerContext(id="x1", created=1787302339, model="ours")
-
-
-def placeless(answer: Answer) -> Answer:
-    """Return an answer without the pointers of its parts."""
-    for choice in answer.choices:
-        for part in choice.parts:
-            part.at = ""
-    return answer
 
 
 def encode(*parts: Part, **fields: Any) -> tuple[dict[str, Any], list[str]]:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from tests.dialects.readers import placeless
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import (
     Audio,
@@ -305,20 +306,6 @@ turns = st.one_of(
     st.builds(Turn, st.just("assistant"), st.lists(spoken | thoughts | calls, max_size=4)),
     st.builds(Turn, st.just("tool"), st.lists(results, min_size=1, max_size=3)),
 )
-
-
-def placeless(value: Any) -> Any:
-    """Return the value without its pointers: where things came from is not what they are."""
-    if isinstance(value, list):
-        return [placeless(item) for item in value]
-    if not isinstance(value, msgspec.Struct) or isinstance(value, Media | Token):
-        return value
-    fields = {
-        name: placeless(getattr(value, name))
-        for name in value.__struct_fields__
-        if name not in ("at", "token_at", "phase_at")
-    }
-    return type(value)(**fields)
 
 
 def groups(conversation: list[Turn]) -> list[Turn]:

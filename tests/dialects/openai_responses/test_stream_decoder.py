@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from trio_gateway.dialects.conversation import Answer, Reasoning, Stop, Text, Token, ToolCall, Usage
+from tests.dialects.readers import failure, fed, placeless
+from trio_gateway.dialects.conversation import Reasoning, Stop, Text, Token, ToolCall, Usage
 from trio_gateway.dialects.events import (
     AnswerEvent,
     Cite,
@@ -79,13 +80,7 @@ def arguments_delta(text: str, output_index: int = 0, **more: Any) -> Event:
 
 
 def decode(stream: bytes) -> list[AnswerEvent]:
-    decoder = AnswerDecoder()
-    return decoder.feed(stream) + decoder.close()
-
-
-def failure(events: list[AnswerEvent]) -> Fail:
-    assert isinstance(events[-1], Fail)
-    return events[-1]
+    return fed(AnswerDecoder(), stream)
 
 
 def test_a_text_in_its_canonical_order(sse: Sse) -> None:
@@ -445,13 +440,13 @@ def test_a_phase_is_lost(sse: Sse) -> None:
 )
 def test_errors_in_the_stream_are_the_providers_words(sse: Sse, event: Event, status: int, code: str | None) -> None:
     events = decode(sse(*BEGIN, delta("a"), event, delta("b"), completed()))
-    error = failure(events).error
+    error = failure(events)
     assert (error.message, error.status, error.code) == ("Slow", status, code)
     assert Delta(0, "b") not in events
 
 
 def test_a_bare_error_frame_is_an_error() -> None:
-    error = failure(decode(b'data: {"error":{"message":"m","code":"rate_limit_exceeded"}}\n\n')).error
+    error = failure(decode(b'data: {"error":{"message":"m","code":"rate_limit_exceeded"}}\n\n'))
     assert (error.message, error.status) == ("m", 429)
 
 
@@ -473,7 +468,7 @@ def test_a_stream_that_ends_early_is_a_failure_wherever_it_ends(sse: Sse) -> Non
     whole = sse(*BEGIN, added(call_item()), arguments_delta("{}"), done(call_item("{}")), completed())
     last = whole.rindex(b"event: response.completed")
     for end in range(0, last + 25, 7):
-        assert failure(decode(whole[:end])).error.code == "upstream_broke"
+        assert failure(decode(whole[:end])).code == "upstream_broke"
 
 
 def test_an_event_without_an_end_is_a_failure() -> None:
@@ -515,14 +510,6 @@ def told(whole: list[Any]) -> list[Event]:
                     events += [thought(piece, position) | {"output_index": index} for piece in part["text"]]
         events.append(done(item, index))
     return [*events, completed(output=whole)]
-
-
-def placeless(answer: Answer) -> Answer:
-    """Return an answer without the pointers of its parts, which streams do not have."""
-    for choice in answer.choices:
-        for part in choice.parts:
-            part.at = ""
-    return answer
 
 
 @given(items)
