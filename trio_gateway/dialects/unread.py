@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Mapping
 from functools import cache
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,40 +25,70 @@ T = TypeVar("T", bound=msgspec.Struct)
 # Types of fields, by struct and field, that take the place of the struct's own.
 Narrowed = Mapping[tuple[type[msgspec.Struct], str], object]
 
+# The names on the way to a member, without positions in lists.
+Place = tuple[str, ...]
+# Places of members that no field is for, each with the type of what may be there.
+Granted = frozenset[tuple[Place, object]]
+
 UNKNOWN = "unknown to this gateway"
+_NOTHING: Granted = frozenset()
 
 
-def strict_twin(shape: type[T], narrowed: Narrowed | None = None) -> type[T]:
+def strict_twin(shape: type[T], narrowed: Narrowed | None = None, granted: Granted = _NOTHING) -> type[T]:
     """Return a subclass of `shape` with the same fields, all the way down, that refuses unknown members.
 
-    `narrowed` replaces types: a tag's `str` becomes the tags that are known.
+    `narrowed` replaces types: a tag's `str` becomes the tags that are known. `granted` members are not refused.
     """
-    return typing.cast("type[T]", _twin(shape, narrowed or {}, {}))
+    return typing.cast("type[T]", Twins(narrowed or {}).of(shape, granted))
 
 
-def _twin(shape: type[msgspec.Struct], narrowed: Narrowed, made: dict[type, type]) -> type:
-    if shape in made:
-        return made[shape]
-    hints = typing.get_type_hints(shape)
-    fields: list[Any] = []
-    for field in msgspec.structs.fields(shape):
-        hint = narrowed.get((shape, field.name)) or _strict(hints[field.name], narrowed, made)
-        default = msgspec.field(name=field.encode_name, default=field.default, default_factory=field.default_factory)  # type: ignore[call-overload]  # NODEFAULT, in one of them or both, is what it takes for none
-        fields.append((field.name, hint, default))
-    made[shape] = msgspec.defstruct(shape.__name__, fields, bases=(shape,), kw_only=True, forbid_unknown_fields=True)
-    return made[shape]
+class Twins:
+    """The twins of structs, made once for all places where the same is granted."""
+
+    def __init__(self, narrowed: Narrowed) -> None:
+        self._narrowed = narrowed
+        self._made: dict[tuple[type, Granted], type] = {}
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def of(self, shape: type[msgspec.Struct], granted: Granted) -> type:
+        made = self._made.get((shape, granted))
+        if made is not None:
+            return made
+        hints = typing.get_type_hints(shape)
+        fields: list[Any] = []
+        for field in msgspec.structs.fields(shape):
+            name = field.encode_name
+            below = frozenset((place[1:], kind) for place, kind in granted if place[1:] and place[0] == name)
+            hint = self._narrowed.get((shape, field.name)) or self._strict(hints[field.name], below)
+            default = msgspec.field(name=name, default=field.default, default_factory=field.default_factory)  # type: ignore[call-overload]  # NODEFAULT, in one of them or both, is what it takes for none
+            fields.append((field.name, hint, default))
+        here = [(place[0], kind) for place, kind in granted if not place[1:]]
+        for number, (name, kind) in enumerate(sorted(here, key=itemgetter(0))):
+            fields.append((f"granted_{number}", kind, msgspec.field(name=name, default=None)))
+        twin = msgspec.defstruct(shape.__name__, fields, bases=(shape,), kw_only=True, forbid_unknown_fields=True)
+        self._made[shape, granted] = twin
+        return twin
+
+    def _strict(self, hint: Any, granted: Granted) -> Any:
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+            return self.of(hint, granted)
+        arguments = typing.get_args(hint)
+        if not arguments or typing.get_origin(hint) is typing.Literal:
+            return hint
+        arguments = tuple(self._strict(argument, granted) for argument in arguments)
+        if typing.get_origin(hint) in (types.UnionType, typing.Union):
+            return typing.Union[arguments]  # noqa: UP007  made at run time
+        return typing.get_origin(hint)[arguments]
 
 
-def _strict(hint: Any, narrowed: Narrowed, made: dict[type, type]) -> Any:
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return _twin(hint, narrowed, made)
-    arguments = typing.get_args(hint)
-    if not arguments or typing.get_origin(hint) is typing.Literal:
-        return hint
-    arguments = tuple(_strict(argument, narrowed, made) for argument in arguments)
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return typing.Union[arguments]  # noqa: UP007  made at run time
-    return typing.get_origin(hint)[arguments]
+class Unread(msgspec.Struct, frozen=True):
+    """A member that no field is for. `place` is its pointer without positions."""
+
+    pointer: str
+    place: Place
+    is_null: bool
 
 
 def unread_members(body: bytes | Raw, shape: type[msgspec.Struct], at: str = "") -> Losses:
@@ -66,9 +97,14 @@ def unread_members(body: bytes | Raw, shape: type[msgspec.Struct], at: str = "")
     `body` has been checked to be text, and decoded as `shape`: this isn't expected to raise. What lies in a field that
     is Raw, or of no struct's type, is not looked at.
     """
-    losses: Losses = []
-    _walk(body, _type_of(shape), at, losses)
-    return losses
+    return [Loss(found.pointer, UNKNOWN) for found in find_unread(body, shape, at) if not found.is_null]
+
+
+def find_unread(body: bytes | Raw, shape: type[msgspec.Struct], at: str = "") -> list[Unread]:
+    """Return the members of `unread_members`, and those that are null."""
+    found: list[Unread] = []
+    _walk(body, _type_of(shape), at, (), found)
+    return found
 
 
 @cache
@@ -76,14 +112,14 @@ def _type_of(shape: type[msgspec.Struct]) -> msgspec.inspect.Type:
     return msgspec.inspect.type_info(shape)
 
 
-def _walk(value: bytes | Raw, kind: msgspec.inspect.Type, at: str, losses: Losses) -> None:
+def _walk(value: bytes | Raw, kind: msgspec.inspect.Type, at: str, place: Place, found: list[Unread]) -> None:
     for option in kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,):
         try:
             if isinstance(option, msgspec.inspect.StructType):
-                _walk_members(_decode_members(value), option, at, losses)
+                _walk_members(_decode_members(value), option, at, place, found)
             elif isinstance(option, msgspec.inspect.ListType) and _holds_structs(option.item_type):
                 for index, item in enumerate(_decode_items(value)):
-                    _walk(item, option.item_type, f"{at}/{index}", losses)
+                    _walk(item, option.item_type, f"{at}/{index}", place, found)
         except msgspec.ValidationError:
             pass  # it is of another of the types
 
@@ -94,15 +130,17 @@ def _holds_structs(kind: msgspec.inspect.Type) -> bool:
     return isinstance(kind, msgspec.inspect.StructType | msgspec.inspect.ListType)
 
 
-def _walk_members(members: dict[str, Raw], kind: msgspec.inspect.StructType, at: str, losses: Losses) -> None:
+def _walk_members(
+    members: dict[str, Raw], kind: msgspec.inspect.StructType, at: str, place: Place, found: list[Unread]
+) -> None:
     if kind.tag_field is not None and _tag(members, kind) != kind.tag:
         return
     known = {field.encode_name: field.type for field in kind.fields}
     for name, member in members.items():
         if name in known:
-            _walk(member, known[name], f"{at}/{escape(name)}", losses)
-        elif name != kind.tag_field and member != NULL:
-            losses.append(Loss(f"{at}/{escape(name)}", UNKNOWN))
+            _walk(member, known[name], f"{at}/{escape(name)}", (*place, name), found)
+        elif name != kind.tag_field:
+            found.append(Unread(f"{at}/{escape(name)}", (*place, name), member == NULL))
 
 
 def _tag(members: dict[str, Raw], kind: msgspec.inspect.StructType) -> object:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.anthropic_messages.errors import stream_error
@@ -44,13 +44,14 @@ from trio_gateway.dialects.events import (
 from trio_gateway.dialects.framing import SseDecoder
 from trio_gateway.dialects.names import recognise_name
 from trio_gateway.dialects.opaque import recognise
-from trio_gateway.dialects.unread import unread_members
+from trio_gateway.dialects.unread import UNKNOWN, unread_members
+from trio_gateway.dialects.unread_events import Events, UnreadOfEvents
 from trio_gateway.dialects.wire import BAD_BODY, NULL, check_text
 from trio_gateway.errors import UpstreamBroke
 
 NAME = "anthropic_messages"
 
-_decode_event = wire_shapes.event_decoder.decode
+_EVENTS = Events(wire_shapes.StreamEvent, elsewhere=frozenset({"message", "usage"}))
 _decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -73,11 +74,13 @@ class _Block:
 class AnswerDecoder:
     """Never raises on what a provider sends; see `dialects.AnswerDecoder`."""
 
-    __slots__ = ("_blocks", "_done", "_has_call", "_next_key", "_sse", "_started", "_stop", "_usage", "losses")
+    __slots__ = ("_blocks", "_done", "_has_call", "_next_key", "_sse", "_started", "_stop", "_unread", "_usage",
+                 "losses")  # fmt: skip
 
     def __init__(self) -> None:
         self.losses: Losses = []
         self._sse = SseDecoder()
+        self._unread = UnreadOfEvents(_EVENTS)
         self._blocks: dict[int, _Block] = {}
         self._next_key = 0
         self._started = False
@@ -118,10 +121,13 @@ class AnswerDecoder:
         """Read one event; say whether there can be more."""
         try:
             check_text(data)
-            event = _decode_event(data)
+            event = self._unread.decode(data)
         except BAD_BODY:
-            self._read_odd(data, events)
-            return not self._done
+            looked_at = self._look(data)
+            if looked_at is None:
+                self._read_odd(data, events)
+                return not self._done
+            event = looked_at
         if event.type == "content_block_delta":
             self._on_delta(event, events)
         elif (handler := _HANDLERS.get(event.type)) is not None:
@@ -131,6 +137,21 @@ class AnswerDecoder:
                 self._note_unread(data, wire_shapes.StreamEvent, "")
             handler(self, event, events)
         return not self._done
+
+    def _look(self, data: bytes) -> wire_shapes.StreamEvent | None:
+        """Read an event with members that nobody knows, and note them; None where it cannot be read."""
+        try:
+            check_text(data)
+            event, unread = self._unread.look(data)
+        except BAD_BODY:
+            return None
+        if event.type in _KNOWN and event.type != "message_delta" and _is_known_delta(event.delta):
+            at = "" if event.index is UNSET else f"/content/{event.index}"
+            for found in unread:
+                if not found.is_null:
+                    self._lose(at + found.pointer.removeprefix("/delta"), UNKNOWN)
+            self._unread.learn(unread)
+        return event
 
     def _read_odd(self, data: bytes, events: list[AnswerEvent]) -> None:
         """An event that is not as documented: it means nothing if its type does not, and otherwise all is lost."""
@@ -325,6 +346,11 @@ class AnswerDecoder:
         events.append(Close(key))
 
 
+def _is_known_delta(delta: wire_shapes.Delta | UnsetType) -> bool:
+    """Say whether its members are those of a kind that is read: any other is a loss as a whole."""
+    return delta is UNSET or delta.type in _DELTAS
+
+
 def _with_input(block: _Block) -> Raw:
     """Return an unknown block with the input that came in fragments."""
     raw = block.raw or Raw(b"{}")
@@ -339,6 +365,7 @@ def _with_input(block: _Block) -> Raw:
         return raw
 
 
+_DELTAS = frozenset({"text_delta", "input_json_delta", "thinking_delta", "signature_delta", "citations_delta"})
 _KINDS = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
 _HANDLERS: dict[str, Callable[[AnswerDecoder, wire_shapes.StreamEvent, list[AnswerEvent]], None]] = {
     "message_start": AnswerDecoder._on_start,

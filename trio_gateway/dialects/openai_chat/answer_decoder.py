@@ -43,14 +43,11 @@ from trio_gateway.dialects.openai_chat.call_tracker import LEGACY_INDEX, CallTra
 from trio_gateway.dialects.openai_chat.errors import error_of_frame
 from trio_gateway.dialects.openai_chat.reasoning import ME, reasoning_of, thinking_of
 from trio_gateway.dialects.openai_chat.words import lose_counts, stop_of, usage_of
-from trio_gateway.dialects.unread import strict_twin, unread_members
+from trio_gateway.dialects.unread import UNKNOWN
+from trio_gateway.dialects.unread_events import Events, UnreadOfEvents
 from trio_gateway.errors import UpstreamBroke
 
-_STRICT = msgspec.json.Decoder(
-    strict_twin(Chunk, {(wire_chat.ToolCall, "type"): Literal["function", "custom"] | None})
-).decode
-_LENIENT = wire_chat.chunk_decoder.decode
-
+_CHUNKS = Events(Chunk)
 _UNSET = msgspec.UNSET
 _NOTHING = Usage()
 
@@ -58,15 +55,14 @@ _NOTHING = Usage()
 class AnswerDecoder:
     """Turns the bytes of a Chat stream, split anywhere, into events. Never raises."""
 
-    __slots__ = ("_choices", "_counted", "_decode", "_done", "_key", "_lost", "_sse", "_started", "losses")
+    __slots__ = ("_choices", "_done", "_key", "_lost", "_sse", "_started", "_unread", "losses")
 
     def __init__(self) -> None:
         self.losses: Losses = []
         self._sse = SseDecoder()
-        self._decode = _STRICT
+        self._unread = UnreadOfEvents(_CHUNKS)
         self._choices: dict[int, _Choice] = {}
         self._lost: set[str] = set()
-        self._counted = False
         self._key = -1
         self._started = False
         self._done = False
@@ -109,7 +105,7 @@ class AnswerDecoder:
             return
         try:
             wire.check_text(data)
-            chunk = self._decode(data)
+            chunk = self._unread.decode(data)
         except wire.BAD_BODY:
             if not data.strip():
                 return
@@ -132,22 +128,17 @@ class AnswerDecoder:
             self._read_choice(choice, events)
         usage = chunk.usage
         if usage is not None and not isinstance(usage, msgspec.UnsetType):
-            if self._decode is _LENIENT and not self._counted:
-                self._note_unread(data)  # no chunk before it had counts
-            self._counted = True
             self._usage(usage, events)
 
     def _decode_leniently(self, data: bytes) -> Chunk:
-        """Decode a chunk with members nobody knows. They are noted in the first such chunk: the others repeat it."""
+        """Decode a chunk with members that nobody knows, and note them."""
         wire.check_text(data)
-        chunk = _LENIENT(data)
-        self._decode = _LENIENT
-        self._note_unread(data)
+        chunk, unread = self._unread.look(data)
+        for found in unread:
+            if not found.is_null:
+                self.lose(found.pointer, UNKNOWN)
+        self._unread.learn(unread)
         return chunk
-
-    def _note_unread(self, data: bytes) -> None:
-        for loss in unread_members(data, Chunk):
-            self.lose(loss.pointer, loss.reason)
 
     def _start(self, chunk: Chunk, events: list[AnswerEvent]) -> None:
         self._started = True

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import msgspec
 
 from gateway_schemas import openai_responses as wire
-from trio_gateway.dialects.conversation import Losses, Opaque, Token
+from trio_gateway.dialects.conversation import Loss, Losses, Opaque, Token
 from trio_gateway.dialects.events import (
     AnswerEvent,
     Delta,
@@ -45,8 +45,14 @@ from trio_gateway.dialects.openai_responses.errors import error_of, read_error_m
 from trio_gateway.dialects.openai_responses.items import ME, stop_of, usage_of
 from trio_gateway.dialects.openai_responses.logprobs import logprobs_of
 from trio_gateway.dialects.openai_responses.stream_parts import Kind, StreamParts
+from trio_gateway.dialects.unread import UNKNOWN
+from trio_gateway.dialects.unread_events import Events, UnreadOfEvents
 from trio_gateway.dialects.wire import BAD_BODY, check_text
 from trio_gateway.errors import UpstreamBroke, UpstreamError
+
+# What these say is padding, or in the item that is done.
+_SAYS_NOTHING = frozenset({("obfuscation",), ("name",), ("status",)})
+_READ = Events(wire.StreamEvent, known=_SAYS_NOTHING, elsewhere=frozenset({"response"}))
 
 
 class _Holder(msgspec.Struct):
@@ -61,11 +67,12 @@ _decode_holder = msgspec.json.Decoder(_Holder).decode
 class AnswerDecoder:
     """See `dialects.AnswerDecoder`."""
 
-    __slots__ = ("_ended", "_has_calls", "_parts", "_sse", "_started", "_thought_ids", "losses")
+    __slots__ = ("_ended", "_has_calls", "_parts", "_sse", "_started", "_thought_ids", "_unread", "losses")
 
     def __init__(self) -> None:
         self.losses: Losses = []
         self._sse = SseDecoder()
+        self._unread = UnreadOfEvents(_READ)
         self._parts = StreamParts()
         self._thought_ids: dict[int, str] = {}  # by output_index
         self._started = False
@@ -110,12 +117,18 @@ class AnswerDecoder:
     def _event(self, data: bytes) -> None:
         check_text(data)
         try:
-            event = wire.event_decoder.decode(data)
+            event = self._unread.decode(data)
         except msgspec.ValidationError:
-            # Types that are not read have members of other types by the same names.
-            if wire.event_type_decoder.decode(data).type in _EVENTS:
-                raise
-            return
+            # Types that are not read have other members, and members of other types by the same names.
+            kind = wire.event_type_decoder.decode(data).type
+            if kind and kind not in _EVENTS:
+                return
+            try:
+                event = self._look(data)
+            except msgspec.ValidationError:
+                if kind:
+                    raise
+                return
         except msgspec.DecodeError:
             if data.strip() == b"[DONE]":  # not the official stream's, but several servers write it
                 return
@@ -129,6 +142,15 @@ class AnswerDecoder:
             reader(self, event)
         elif not event.type and event.error is not msgspec.UNSET:
             self._on_error(event)
+
+    def _look(self, data: bytes) -> wire.StreamEvent:
+        """Read an event with members that nobody knows, and note them."""
+        event, unread = self._unread.look(data)
+        at = "" if event.output_index is None else f"/output/{event.output_index}"
+        losses = [Loss(at + found.pointer, UNKNOWN) for found in unread if not found.is_null]
+        self.losses += [loss for loss in losses if loss not in self.losses]
+        self._unread.learn(unread)
+        return event
 
     def _unread_of_last(self, data: bytes) -> None:
         """Note what the whole response says that nobody knows: its last event holds it."""
