@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from trio_gateway.dialects.conversation import Loss, Losses
-from trio_gateway.dialects.wire import NULL, escape
+from trio_gateway.dialects.wire import BAD_BODY, NULL, check_text, escape, read_request
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -89,6 +89,20 @@ class Unread(msgspec.Struct, frozen=True):
     pointer: str
     place: Place
     is_null: bool
+
+
+def read_whole(
+    decode_strictly: Callable[[bytes], T], decoder: msgspec.json.Decoder[T], body: bytes
+) -> tuple[T, Losses]:
+    """Decode a client's body, with its type's twin if that will do, and tell what was left unread.
+
+    Raises InvalidRequest.
+    """
+    try:
+        check_text(body)  # Raw members are passed on unread
+        return decode_strictly(body), []
+    except BAD_BODY:
+        return read_request(decoder, body), unread_members(body, decoder.type)
 
 
 def unread_members(body: bytes | Raw, shape: type[msgspec.Struct], at: str = "") -> Losses:

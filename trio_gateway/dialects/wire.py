@@ -61,6 +61,16 @@ def invalid(error: Exception, prefix: str = "") -> InvalidRequest:
     return InvalidRequest(f"The body is not valid JSON: {sentence}.", code="invalid_json", pointer=at)
 
 
+def wrong(message: str, pointer: str) -> InvalidRequest:
+    """Return the client's error for a value that cannot be served."""
+    return InvalidRequest(message, code="invalid_value", pointer=pointer)
+
+
+def missing(sentence: str, at: str) -> InvalidRequest:
+    """Return the client's error for a member that must be there: the sentence has no place and no stop yet."""
+    return InvalidRequest(f"{sentence}, at {at}.", code="missing_required_parameter", pointer=at)
+
+
 def _sentence(error: Exception) -> tuple[str, str]:
     """Return msgspec's message without its path, and the path as a JSON pointer."""
     if isinstance(error, RecursionError):

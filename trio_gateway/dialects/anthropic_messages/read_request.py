@@ -57,7 +57,7 @@ from trio_gateway.dialects.conversation import (
 )
 from trio_gateway.dialects.names import recognise_name
 from trio_gateway.dialects.opaque import recognise
-from trio_gateway.dialects.wire import BAD_BODY, NULL, check_text, invalid, present, read_request
+from trio_gateway.dialects.wire import BAD_BODY, NULL, check_text, invalid, present, read_request, wrong
 from trio_gateway.errors import InvalidRequest
 
 NAME: Final = "anthropic_messages"
@@ -89,9 +89,9 @@ def decode_request(body: bytes) -> Conversation:
         raise invalid(error) from error
     root = ROOT.read(body, "", unread)
     if root.max_tokens < 0:
-        raise _refuse("max_tokens cannot be negative.", "/max_tokens")
+        raise wrong("max_tokens cannot be negative.", "/max_tokens")
     if not root.messages:
-        raise _refuse("messages needs at least one message.", "/messages")
+        raise wrong("messages needs at least one message.", "/messages")
     reader = _Reader(unread)
     choice, parallel = reader.tool_choice(root.tool_choice)
     reasoning, output = reader.thinking(root.thinking, root.output_config)
@@ -147,10 +147,6 @@ def _plain(raw: Raw) -> object:
         return None
 
 
-def _refuse(message: str, pointer: str) -> InvalidRequest:
-    return InvalidRequest(message, code="invalid_value", pointer=pointer)
-
-
 class _Reader:
     """Reads the parts of one request; what it cannot carry goes to `unread`."""
 
@@ -176,7 +172,7 @@ class _Reader:
             elif message.role == "system":
                 turns.append(Turn("system", self.texts(message.content, at + "/content"), at))
             else:
-                raise _refuse("role must be user, assistant or system.", at + "/role")
+                raise wrong("role must be user, assistant or system.", at + "/role")
         return turns
 
     def texts(self, content: str | list[Raw], at: str) -> list[Part]:
@@ -195,7 +191,7 @@ class _Reader:
             if type(part) is ToolResult:
                 results.append(part)
             elif type(part) is ToolCall or type(part) is Reasoning:
-                raise _refuse("A user message takes neither tool_use nor thinking.", f"{at}/content/{i}")
+                raise wrong("A user message takes neither tool_use nor thinking.", f"{at}/content/{i}")
             else:
                 rest.append(part)
         turns = [Turn("tool", results, at)] if results else []
@@ -210,7 +206,7 @@ class _Reader:
         for i, raw in enumerate(content):
             part = self.block(raw, f"{at}/content/{i}")
             if type(part) is ToolResult:
-                raise _refuse("tool_result belongs in a user message.", f"{at}/content/{i}")
+                raise wrong("tool_result belongs in a user message.", f"{at}/content/{i}")
             if type(part) is Reasoning and parts and _is_carrier(part):
                 last = parts[-1]
                 if type(last) is ToolCall or type(last) is Text:
@@ -278,7 +274,7 @@ class _Reader:
     def tool_use(self, block: wire_shapes.ToolUseBlock, _raw: Raw, at: str) -> Part:
         arguments = bytes(block.input).decode()
         if not arguments.startswith("{"):
-            raise _refuse("input must be an object.", at + "/input")
+            raise wrong("input must be an object.", at + "/input")
         self.unmodelled_call_fields(block, at)
         call_id, (name, custom) = recognise_id(block.id), recognise_name(block.name)
         if custom:
@@ -300,7 +296,7 @@ class _Reader:
             for i, raw in enumerate(content):
                 part = self.block(raw, f"{at}/content/{i}")
                 if type(part) in _NOT_IN_RESULTS:
-                    raise _refuse("A tool_result takes text, images and documents.", f"{at}/content/{i}")
+                    raise wrong("A tool_result takes text, images and documents.", f"{at}/content/{i}")
                 parts.append(part)
         if _given(block.toolset_name) is not None:
             self.unread.append(Loss(at + "/toolset_name", _NO_COUNTERPART))
@@ -330,7 +326,7 @@ class _Reader:
                 return Tool(kind.name or kind.type or "", "hosted", at, raw=raw)
             tool = TOOL.read_leniently(raw, at, self.unread)
         if not bytes(tool.input_schema).startswith(b"{"):
-            raise _refuse("input_schema must be an object.", at + "/input_schema")
+            raise wrong("input_schema must be an object.", at + "/input_schema")
         for field, value in present(tool, _UNMODELLED_OF_TOOL):
             if value is not False and not (isinstance(value, Raw) and _plain(value) in _TOOL_DEFAULTS):
                 self.unread.append(Loss(f"{at}/{field}", _NO_COUNTERPART))
@@ -354,12 +350,12 @@ class _Reader:
         parallel = False if choice.disable_parallel_tool_use is True else None
         if choice.type == "tool":
             if not choice.name:
-                raise _refuse("tool_choice of type tool needs a name.", at + "/name")
+                raise wrong("tool_choice of type tool needs a name.", at + "/name")
             name, custom = recognise_name(choice.name)
             return ToolChoice("named", at, [name], custom=custom), parallel
         mode = _CHOICES.get(choice.type)
         if mode is None:
-            raise _refuse("type must be auto, any, tool or none.", at + "/type")
+            raise wrong("type must be auto, any, tool or none.", at + "/type")
         return ToolChoice(mode, at), parallel
 
     # -- the rest
@@ -374,7 +370,7 @@ class _Reader:
         budget = _given(thinking.budget_tokens)
         if thinking.type == "enabled":
             if budget is None:
-                raise _refuse("thinking of type enabled needs budget_tokens.", "/thinking/budget_tokens")
+                raise wrong("thinking of type enabled needs budget_tokens.", "/thinking/budget_tokens")
             if effort is None:
                 effort = effort_of_budget(budget)
                 if EFFORT_BUDGETS[effort] == budget:

@@ -17,13 +17,12 @@ from trio_gateway.dialects.embeddings.neutral import (
     EmbeddingRequest,
     require_one_each,
     texts_of,
-    wrong,
 )
 from trio_gateway.dialects.gemini import shapes
 from trio_gateway.dialects.gemini.errors import stream_error
 from trio_gateway.dialects.splice import splice_member
 from trio_gateway.dialects.unread import unread_members
-from trio_gateway.dialects.wire import BAD_BODY, check_text, invalid, present, read_answer, read_request
+from trio_gateway.dialects.wire import BAD_BODY, check_text, invalid, present, read_answer, read_request, wrong
 from trio_gateway.errors import UpstreamBroke
 
 T = TypeVar("T")

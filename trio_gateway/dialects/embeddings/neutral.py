@@ -6,10 +6,8 @@ import msgspec
 from msgspec import Raw
 
 from trio_gateway.dialects.conversation import Losses
-from trio_gateway.errors import InvalidRequest, UpstreamBroke
-
-# Raw equals Raw, never bytes; and a field that may be Raw or None decodes nothing but null.
-NULL = Raw(b"null")
+from trio_gateway.dialects.wire import wrong
+from trio_gateway.errors import UpstreamBroke
 
 
 class EmbeddingRequest(msgspec.Struct, kw_only=True):
@@ -64,7 +62,3 @@ def require_one_each(answer: EmbeddingAnswer, request: EmbeddingRequest) -> None
         raise UpstreamBroke(
             f"The provider's answer has {len(answer.vectors)} vectors for {len(request.inputs)} inputs."
         )
-
-
-def wrong(message: str, pointer: str) -> InvalidRequest:
-    return InvalidRequest(message, code="invalid_value", pointer=pointer)

@@ -8,14 +8,13 @@ from msgspec import UNSET, Raw, UnsetType
 from gateway_schemas import ollama
 from trio_gateway.dialects.conversation import Loss, Losses
 from trio_gateway.dialects.embeddings.neutral import (
-    NULL,
     EmbeddingAnswer,
     EmbeddingRequest,
     texts_of,
 )
 from trio_gateway.dialects.ollama.errors import error_in_answer
-from trio_gateway.dialects.unread import strict_twin, unread_members
-from trio_gateway.dialects.wire import BAD_BODY, check_text, present, read_answer, read_request
+from trio_gateway.dialects.unread import read_whole, strict_twin, unread_members
+from trio_gateway.dialects.wire import NULL, present, read_answer
 from trio_gateway.errors import UpstreamBroke
 
 _decode_strictly = msgspec.json.Decoder(strict_twin(ollama.EmbedRequest)).decode
@@ -23,14 +22,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def decode_request(body: bytes) -> EmbeddingRequest:
-    unread: Losses = []
-    asked: ollama.EmbedRequest
-    try:
-        check_text(body)  # Raw members are passed on unread
-        asked = _decode_strictly(body)
-    except BAD_BODY:
-        asked = read_request(ollama.embed_request_decoder, body)
-        unread = unread_members(body, ollama.EmbedRequest)
+    asked, unread = read_whole(_decode_strictly, ollama.embed_request_decoder, body)
     if asked.options:
         unread += [
             Loss("/options/" + name, "only Ollama has this")

@@ -12,16 +12,14 @@ from msgspec import UNSET, Raw, UnsetType
 from gateway_schemas import openai_embeddings
 from trio_gateway.dialects.conversation import Loss, Losses
 from trio_gateway.dialects.embeddings.neutral import (
-    NULL,
     EmbeddingAnswer,
     EmbeddingRequest,
     refuse_empty,
     require_one_each,
-    wrong,
 )
 from trio_gateway.dialects.ollama.errors import error_in_answer
-from trio_gateway.dialects.unread import strict_twin, unread_members
-from trio_gateway.dialects.wire import BAD_BODY, check_text, read_answer, read_request
+from trio_gateway.dialects.unread import read_whole, strict_twin, unread_members
+from trio_gateway.dialects.wire import BAD_BODY, NULL, read_answer, wrong
 from trio_gateway.errors import UpstreamBroke
 
 _decode_strictly = msgspec.json.Decoder(strict_twin(openai_embeddings.EmbeddingsRequest)).decode
@@ -29,14 +27,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def decode_request(body: bytes) -> EmbeddingRequest:
-    unread: Losses = []
-    asked: openai_embeddings.EmbeddingsRequest
-    try:
-        check_text(body)
-        asked = _decode_strictly(body)
-    except BAD_BODY:
-        asked = read_request(openai_embeddings.request_decoder, body)
-        unread = unread_members(body, openai_embeddings.EmbeddingsRequest)
+    asked, unread = read_whole(_decode_strictly, openai_embeddings.request_decoder, body)
     inputs, single = _inputs(asked.input)
     refuse_empty(inputs, single)
     if asked.encoding_format not in (None, "float", "base64"):

@@ -25,8 +25,8 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.media import image_type_of_base64
-from trio_gateway.dialects.unread import strict_twin, unread_members
-from trio_gateway.dialects.wire import BAD_BODY, check_text, present, read_request
+from trio_gateway.dialects.unread import read_whole, strict_twin
+from trio_gateway.dialects.wire import present
 from trio_gateway.errors import InvalidRequest
 
 _decode_strictly = msgspec.json.Decoder(strict_twin(ollama.ChatRequest)).decode
@@ -69,7 +69,7 @@ def decode_request(body: bytes) -> Conversation:
 
     A request without messages, which loads or unloads a model, is a conversation without turns.
     """
-    request, unread = _read(body)
+    request, unread = read_whole(_decode_strictly, ollama.chat_request_decoder, body)
     if not request.model:
         raise InvalidRequest("The model is required.", code="invalid_value", pointer="/model")
     conversation = Conversation(
@@ -96,15 +96,6 @@ def decode_request(body: bytes) -> Conversation:
         if value is not UNSET and value is not None:
             unread.append(Loss("/" + name, _OLLAMA_ONLY))
     return conversation
-
-
-def _read(body: bytes) -> tuple[ollama.ChatRequest, Losses]:
-    try:
-        check_text(body)  # Raw members are passed on unread
-        return _decode_strictly(body), []
-    except BAD_BODY:
-        request = read_request(ollama.chat_request_decoder, body)
-        return request, unread_members(body, ollama.ChatRequest)
 
 
 # ----------------------------------------------------------------------------------------------- messages

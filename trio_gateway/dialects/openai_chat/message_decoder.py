@@ -34,7 +34,7 @@ from trio_gateway.dialects.conversation import (
 )
 from trio_gateway.dialects.media import media_of_file_data, media_of_url, standard_base64
 from trio_gateway.dialects.openai_chat.reasoning import ME, read_reasoning, token_of_call
-from trio_gateway.errors import InvalidRequest
+from trio_gateway.dialects.wire import missing
 
 Raws: TypeAlias = list[msgspec.Raw] | None
 
@@ -112,13 +112,13 @@ class MessageReader:
         token = token_of_call(call)
         if call.type == "custom" or (call.type is None and call.function is None and call.custom is not None):
             if call.custom is None or call.custom.name is None:
-                raise _missing("A custom call needs its name", at + "/custom/name")
+                raise missing("A custom call needs its name", at + "/custom/name")
             if call.function is not None:
                 self._losses.append(Loss(at + "/function", "not read in a custom call"))
             self._custom_calls.add(call_id)
             return ToolCall(call_id, call.custom.name, call.custom.input or "", at, custom=True, token=token)
         if call.function is None or call.function.name is None:
-            raise _missing("A tool call needs its function's name", at + "/function/name")
+            raise missing("A tool call needs its function's name", at + "/function/name")
         if call.custom is not None:
             self._losses.append(Loss(at + "/custom", "not read in a function call"))
         if call.type not in (None, "function"):
@@ -128,7 +128,7 @@ class MessageReader:
     def _legacy_call(self, message: AssistantMessage, at: str) -> ToolCall:
         call, at_call = message.function_call, at + "/function_call"
         if call is None or call.name is None:
-            raise _missing("A function_call needs its name", at_call + "/name")
+            raise missing("A function_call needs its name", at_call + "/name")
         call_id = f"call_{at.split('/')[2]}_{len(message.tool_calls or ())}"
         self._legacy_calls[call.name] = call_id
         return ToolCall(call_id, call.name, call.arguments or "{}", at_call)
@@ -156,12 +156,12 @@ class MessageReader:
         mark = self._mark(part, at)
         if kind == "text":
             if part.text is None:
-                raise _missing("A text part needs its text", at + "/text")
+                raise missing("A text part needs its text", at + "/text")
             # An empty text says nothing, and some targets refuse it.
             return Text(part.text, at, mark) if part.text or mark else None
         if kind == "refusal":
             if part.refusal is None:
-                raise _missing("A refusal part needs its refusal", at + "/refusal")
+                raise missing("A refusal part needs its refusal", at + "/refusal")
             if mark is not None:
                 self._losses.append(Loss(mark.at, "a refusal carries no cache mark"))
             return Refusal(part.refusal, at) if part.refusal else None
@@ -171,14 +171,14 @@ class MessageReader:
         if part.type == "image_url":
             image = part.image_url
             if image is None:
-                raise _missing("An image part needs its image_url", at + "/image_url")
+                raise missing("An image part needs its image_url", at + "/image_url")
             if isinstance(image, str):
                 return Image(media_of_url(image, at + "/image_url", self._losses), at, None, mark)
             return Image(media_of_url(image.url, at + "/image_url/url", self._losses), at, image.detail, mark)
         if part.type == "input_audio":
             audio = part.input_audio
             if audio is None:
-                raise _missing("An audio part needs its input_audio", at + "/input_audio")
+                raise missing("An audio part needs its input_audio", at + "/input_audio")
             media_type = {"wav": "audio/wav", "mp3": "audio/mpeg"}.get(audio.format or "")
             return Audio(Media("base64", standard_base64(audio.data), media_type), at, audio.format, mark)
         return self._file_part(part, at, mark)
@@ -186,7 +186,7 @@ class MessageReader:
     def _file_part(self, part: ContentPart, at: str, mark: CacheMark | None) -> Part:
         file = part.file
         if file is None or (file.file_data is None and file.file_id is None):
-            raise _missing("A file part needs its file_data or file_id", at + "/file")
+            raise missing("A file part needs its file_data or file_id", at + "/file")
         if file.file_data is None:
             return File(Media("file_id", file.file_id or ""), at, file.filename, cache=mark)
         if file.file_id is not None:
@@ -200,10 +200,6 @@ class MessageReader:
                 self._losses.append(Loss(at + "/cache_control", "prompt_cache_breakpoint is given too, and counts"))
             return CacheMark(part.prompt_cache_breakpoint.ttl, at + "/prompt_cache_breakpoint")
         return CacheMark(part.cache_control.ttl, at + "/cache_control") if part.cache_control is not None else None
-
-
-def _missing(sentence: str, at: str) -> InvalidRequest:
-    return InvalidRequest(f"{sentence}, at {at}.", code="missing_required_parameter", pointer=at)
 
 
 _READERS: dict[str, Callable[[MessageReader, Any, str], Turn]] = {

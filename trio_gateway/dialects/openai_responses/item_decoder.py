@@ -43,7 +43,7 @@ from trio_gateway.dialects.openai_responses.items import (
     unread_members,
 )
 from trio_gateway.dialects.openai_responses.media import document_of
-from trio_gateway.dialects.wire import read_request
+from trio_gateway.dialects.wire import missing, read_request
 from trio_gateway.errors import InvalidRequest
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ class ItemReader:
         elif head.id is not None:
             self._reference(raw, at)
         else:
-            raise _missing("An item needs its type, or a message its role", at + "/type")
+            raise missing("An item needs its type, or a message its role", at + "/type")
 
     # ------------------------------------------------------------------------------------------ turns
 
@@ -312,18 +312,14 @@ class ItemReader:
 
 def _required(value: T | None, name: str, at: str) -> T:
     if value is None:
-        raise _missing(f"A part needs its {name}", f"{at}/{name}")
+        raise missing(f"A part needs its {name}", f"{at}/{name}")
     return value
 
 
 def _call_id(call_id: str | None, at: str) -> str:
     if not call_id:
-        raise _missing("A call and its output need their call_id", at + "/call_id")
+        raise missing("A call and its output need their call_id", at + "/call_id")
     return call_id
-
-
-def _missing(sentence: str, at: str) -> InvalidRequest:
-    return InvalidRequest(f"{sentence}, at {at}.", code="missing_required_parameter", pointer=at)
 
 
 _READERS: dict[str, Callable[[ItemReader, msgspec.Raw, str], None]] = {
