@@ -37,20 +37,8 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     keep_alive_s: Seconds = 15.0
 
 
-class TimeoutOverrides(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    connect_s: Seconds | None = None
-    first_event_s: Seconds | None = None
-    gap_s: Seconds | None = None
-    total_s: Seconds | None = None
-
-    def over(self, base: Timeouts) -> Timeouts:
-        """Return `base` with what is set here in its place."""
-        changed = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
-        return msgspec.structs.replace(base, **changed) if changed else base
-
-
 class RouteTimeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """As TimeoutOverrides, without `connect_s`: connections belong to channels."""
+    """What a route may say. Connections belong to channels: it has no `connect_s`."""
 
     first_event_s: Seconds | None = None
     gap_s: Seconds | None = None
@@ -60,6 +48,12 @@ class RouteTimeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """Return `base` with what is set here in its place."""
         changed = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
         return msgspec.structs.replace(base, **changed) if changed else base
+
+
+class TimeoutOverrides(RouteTimeouts, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a channel may say."""
+
+    connect_s: Seconds | None = None
 
 
 class TargetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
