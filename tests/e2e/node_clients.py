@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.e2e.processes import run
+from tests.e2e.processes import Served, Simulated, run
 
 HERE = Path(__file__).parent / "node"
 INSTALL_S = 300
@@ -44,6 +44,36 @@ def talk_by(driver: str, provider: str, *arguments: str) -> Talk:
     status, out, err = run("node", str(HERE / driver), *arguments, mark)
     assert status == 0, err
     return Talk(provider, mark, json.loads(out))
+
+
+# What the clients call a provider's errors, by their status.
+ERROR_KINDS = {
+    400: "BadRequestError",
+    401: "AuthenticationError",
+    403: "PermissionDeniedError",
+    404: "NotFoundError",
+    429: "RateLimitError",
+    500: "InternalServerError",
+}
+plain_and_streamed = pytest.mark.parametrize("how", ["", " streamed"], ids=["plain", "streamed"])
+every_way_to_leave = pytest.mark.parametrize("how", ["timeout", "abort"])
+
+
+def assert_the_image_arrived(talk: Talk, simulated: Simulated) -> None:
+    """Byte for byte."""
+    (request,) = simulated.seen(f"{talk.mark}-image")
+    assert request.provider == talk.provider
+    assert talk["image"] in request.body
+
+
+def assert_cancelled(talk: Talk, served: Served, how: str) -> None:
+    """The exchange of a client that left, in one of `every_way_to_leave`."""
+    if how == "timeout":
+        assert talk["timeout"]["kind"] == "APIConnectionTimeoutError"
+    else:
+        assert talk["abort"] == 3
+    (line,) = served.process.stderr.wait_for(f'.*"{talk.mark}-{how}".*')
+    assert json.loads(line[0])["outcome"] == "cancelled"
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from tests.e2e.node_clients import Talk, needs_node, talk_by
+from tests.e2e.node_clients import (
+    ERROR_KINDS,
+    Talk,
+    assert_cancelled,
+    assert_the_image_arrived,
+    every_way_to_leave,
+    needs_node,
+    plain_and_streamed,
+    talk_by,
+)
 from tests.e2e.processes import MODELS, TOKEN, Served, Simulated
 
 pytestmark = needs_node
@@ -69,9 +76,7 @@ def test_a_structured_answer_fits_its_schema(talk: Talk) -> None:
 
 
 def test_an_image_arrives_byte_for_byte(talk: Talk, simulated: Simulated) -> None:
-    (request,) = simulated.seen(f"{talk.mark}-image")
-    assert request.provider == talk.provider
-    assert talk["image"] in request.body
+    assert_the_image_arrived(talk, simulated)
 
 
 def test_tokens_are_counted(talk: Talk) -> None:
@@ -83,21 +88,21 @@ def test_models_are_listed_and_told_one_by_one(talk: Talk) -> None:
     assert (talk["models"]["one"]["type"], talk["models"]["one"]["id"]) == ("model", MODELS[talk.provider])
 
 
-@pytest.mark.parametrize("how", ["", " streamed"], ids=["plain", "streamed"])
+@plain_and_streamed
 @pytest.mark.parametrize(
-    ("status", "kind", "type_"),
+    ("status", "type_"),
     [
-        (400, "BadRequestError", "invalid_request_error"),
-        (401, "AuthenticationError", "authentication_error"),
-        (403, "PermissionDeniedError", "permission_error"),
-        (404, "NotFoundError", "not_found_error"),
-        (429, "RateLimitError", "rate_limit_error"),
-        (500, "InternalServerError", "api_error"),
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (403, "permission_error"),
+        (404, "not_found_error"),
+        (429, "rate_limit_error"),
+        (500, "api_error"),
     ],
 )
-def test_a_providers_error_is_the_clients_own(talk: Talk, status: int, kind: str, type_: str, how: str) -> None:
+def test_a_providers_error_is_the_clients_own(talk: Talk, status: int, type_: str, how: str) -> None:
     error = talk["errors"][f"{status}{how}"]
-    assert (error["kind"], error["status"], error["type"]) == (kind, status, type_)
+    assert (error["kind"], error["status"], error["type"]) == (ERROR_KINDS[status], status, type_)
     assert error["requestId"].startswith("req_")
 
 
@@ -128,11 +133,6 @@ def test_a_rate_limited_client_tries_again(talk: Talk, simulated: Simulated) -> 
     assert len(simulated.seen(f"{talk.mark}-limited")) == 2
 
 
-@pytest.mark.parametrize("how", ["timeout", "abort"])
+@every_way_to_leave
 def test_a_client_that_leaves_has_its_exchange_cancelled(talk: Talk, served: Served, how: str) -> None:
-    if how == "timeout":
-        assert talk["timeout"]["kind"] == "APIConnectionTimeoutError"
-    else:
-        assert talk["abort"] == 3
-    (line,) = served.process.stderr.wait_for(f'.*"{talk.mark}-{how}".*')
-    assert json.loads(line[0])["outcome"] == "cancelled"
+    assert_cancelled(talk, served, how)

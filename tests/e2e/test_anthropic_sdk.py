@@ -7,17 +7,23 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import anthropic
-import msgspec
 import pytest
-import trio
+
+from tests.e2e.apis import PROVIDERS
+from tests.e2e.vendors import (
+    CALLED,
+    CITY,
+    DEGREES,
+    FORECAST,
+    PIXEL,
+    TWO_CALLS,
+    assert_each_call_has_its_own_result,
+    assert_forecast,
+    in_thread,
+)
 
 Houses = Callable[..., AbstractAsyncContextManager[Any]]
-PROVIDERS = {"openai": "gpt-test", "anthropic": "claude-test", "ollama": "llama-test", "gemini": "gemini-test"}
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-WEATHER: Any = {
-    "name": "get_weather",
-    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-}
+WEATHER: Any = {"name": "get_weather", "input_schema": CITY}
 
 pytestmark = pytest.mark.parametrize("provider", PROVIDERS)
 
@@ -32,14 +38,9 @@ def tool_uses(message: anthropic.types.Message) -> list[anthropic.types.ToolUseB
 
 
 async def with_client(running: Any, use: Callable[[anthropic.Anthropic], Any], **options: Any) -> Any:
-    """Return what `use` makes of a client of the gateway, in a thread of its own."""
-
-    def run() -> Any:
-        settings: dict[str, Any] = {"api_key": "tg-test-token", "max_retries": 0} | options
-        with anthropic.Anthropic(base_url=f"http://127.0.0.1:{running.port}", **settings) as client:
-            return use(client)
-
-    return await trio.to_thread.run_sync(run)
+    """Return what `use` makes of a client of the gateway."""
+    settings: dict[str, Any] = {"api_key": "tg-test-token", "max_retries": 0} | options
+    return await in_thread(lambda: anthropic.Anthropic(base_url=f"http://127.0.0.1:{running.port}", **settings), use)
 
 
 async def test_plain_messages_are_answered(house: Houses, provider: str) -> None:
@@ -72,8 +73,7 @@ async def test_streams_are_assembled_by_the_clients_helper(house: Houses, provid
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_tools_make_the_round_trip(house: Houses, provider: str, stream: bool) -> None:
-    calls = 'tool=get_weather args={"city":"Paris"} tool=get_weather args={"city":"Rome"} fragments=3'
-    asked = user(f"Weather? [sim: {calls}]")
+    asked = user(f"Weather? [sim: {TWO_CALLS} fragments=3]")
 
     def create(client: anthropic.Anthropic, messages: Any) -> Any:
         given: Any = {"model": PROVIDERS[provider], "max_tokens": 100, "messages": messages, "tools": [WEATHER]}
@@ -86,7 +86,7 @@ async def test_tools_make_the_round_trip(house: Houses, provider: str, stream: b
         called = create(client, [asked])
         results = [
             {"type": "tool_result", "tool_use_id": block.id, "content": f"{degrees} degrees", "is_error": False}
-            for block, degrees in zip(tool_uses(called), (18, 25), strict=True)
+            for block, degrees in zip(tool_uses(called), DEGREES, strict=True)
         ]
         answered = create(client, [asked, {"role": "assistant", "content": called.content}, user(results)])
         return called, answered
@@ -94,15 +94,11 @@ async def test_tools_make_the_round_trip(house: Houses, provider: str, stream: b
     async with house() as running:
         called, answered = await with_client(running, use)
         assert called.stop_reason == "tool_use"
-        assert [(block.name, block.input) for block in tool_uses(called)] == [
-            ("get_weather", {"city": "Paris"}),
-            ("get_weather", {"city": "Rome"}),
-        ]
+        assert [(block.name, block.input) for block in tool_uses(called)] == CALLED
         assert len({block.id for block in tool_uses(called)}) == 2
         assert answered.stop_reason == "end_turn"
         assert "25 degrees" in answered.content[0].text
-        sent = running.simulator.observer.requests[-1].body
-        assert sent.index("18 degrees") < sent.index("25 degrees"), "each call has its own result"
+        assert_each_call_has_its_own_result(running)
 
 
 async def test_images_reach_the_provider(house: Houses, provider: str) -> None:
@@ -121,12 +117,6 @@ async def test_images_reach_the_provider(house: Houses, provider: str) -> None:
 
 
 async def test_structured_output_follows_the_schema(house: Houses, provider: str) -> None:
-    schema = {
-        "type": "object",
-        "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}},
-        "required": ["city", "degrees"],
-        "additionalProperties": False,
-    }
     async with house() as running:
         message = await with_client(
             running,
@@ -134,11 +124,10 @@ async def test_structured_output_follows_the_schema(house: Houses, provider: str
                 model=PROVIDERS[provider],
                 max_tokens=100,
                 messages=[user("Weather as JSON")],
-                output_config={"format": {"type": "json_schema", "schema": schema}},
+                output_config={"format": {"type": "json_schema", "schema": FORECAST}},
             ),
         )
-        answer = msgspec.json.decode(message.content[0].text)
-        assert (type(answer["city"]), type(answer["degrees"])) == (str, int)
+        assert_forecast(message.content[0].text)
 
 
 async def test_the_clients_own_runner_answers_the_calls_without_a_thread_kept_for_it(

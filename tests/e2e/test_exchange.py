@@ -10,23 +10,13 @@ import msgspec
 import pytest
 import trio
 
+from tests.e2e.apis import only
+from tests.e2e.vendors import WEATHER
+
 Houses = Callable[..., AbstractAsyncContextManager[Any]]
 MODELS = {"openai": "gpt-test", "anthropic": "claude-test", "ollama": "llama-test"}
 TRANSLATED = {"anthropic": "claude-test", "ollama": "llama-test"}
 KEY = "sk-upstream-0123456789"
-
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}
-
-
-def only(values: Any) -> Any:
-    (value,) = values
-    return value
 
 
 # ------------------------------------------------------------------------------------------ plain answers

@@ -4,46 +4,36 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 from typing import Any
 
-import msgspec
 import pytest
-import trio
 from google import genai
 from google.genai import errors, types
 
-Houses = Callable[..., AbstractAsyncContextManager[Any]]
-PROVIDERS = {"openai": "gpt-test", "anthropic": "claude-test", "ollama": "llama-test", "gemini": "gemini-test"}
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-WEATHER = types.Tool(
-    function_declarations=[
-        types.FunctionDeclaration(
-            name="get_weather",
-            parameters_json_schema={
-                "type": "object",
-                "properties": {"city": {"type": "string"}},
-                "required": ["city"],
-            },
-        )
-    ]
+from tests.e2e.apis import PROVIDERS
+from tests.e2e.vendors import (
+    CALLED,
+    CITY,
+    DEGREES,
+    FORECAST,
+    PIXEL,
+    TWO_CALLS,
+    assert_each_call_has_its_own_result,
+    assert_forecast,
+    in_thread,
 )
+
+Houses = Callable[..., AbstractAsyncContextManager[Any]]
+WEATHER = types.Tool(function_declarations=[types.FunctionDeclaration(name="get_weather", parameters_json_schema=CITY)])
 
 pytestmark = pytest.mark.parametrize("provider", PROVIDERS)
 
 
 async def with_client(running: Any, use: Callable[[genai.Client], Any], key: str = "tg-test-token") -> Any:
-    """Return what `use` makes of a client of the gateway, in a thread of its own."""
-
-    def run() -> Any:
-        options = types.HttpOptions(base_url=f"http://127.0.0.1:{running.port}")
-        client = genai.Client(api_key=key, vertexai=False, http_options=options)
-        try:
-            return use(client)
-        finally:
-            client.close()
-
-    return await trio.to_thread.run_sync(run)
+    """Return what `use` makes of a client of the gateway."""
+    options = types.HttpOptions(base_url=f"http://127.0.0.1:{running.port}")
+    return await in_thread(lambda: closing(genai.Client(api_key=key, vertexai=False, http_options=options)), use)
 
 
 async def test_plain_contents_are_answered(house: Houses, provider: str) -> None:
@@ -77,8 +67,7 @@ async def test_tools_make_the_round_trip(house: Houses, provider: str, stream: b
     config = types.GenerateContentConfig(
         tools=[WEATHER], automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True)
     )
-    calls = 'tool=get_weather args={"city":"Paris"} tool=get_weather args={"city":"Rome"}'
-    asked = types.UserContent(parts=[types.Part(text=f"Weather? [sim: {calls}]")])
+    asked = types.UserContent(parts=[types.Part(text=f"Weather? [sim: {TWO_CALLS}]")])
 
     def parts(client: genai.Client, contents: Any) -> list[types.Part]:
         given: Any = {"model": PROVIDERS[provider], "contents": contents, "config": config}
@@ -89,7 +78,7 @@ async def test_tools_make_the_round_trip(house: Houses, provider: str, stream: b
     def use(client: genai.Client) -> Any:
         called = [part for part in parts(client, [asked]) if part.function_call is not None]
         results = []
-        for part, degrees in zip(called, (18, 25), strict=True):
+        for part, degrees in zip(called, DEGREES, strict=True):
             call = part.function_call
             assert call is not None
             response = types.FunctionResponse(id=call.id, name=call.name, response={"output": f"{degrees} degrees"})
@@ -99,13 +88,9 @@ async def test_tools_make_the_round_trip(house: Houses, provider: str, stream: b
 
     async with house() as running:
         called, answered = await with_client(running, use)
-        assert [(part.function_call.name, part.function_call.args) for part in called] == [
-            ("get_weather", {"city": "Paris"}),
-            ("get_weather", {"city": "Rome"}),
-        ]
+        assert [(part.function_call.name, part.function_call.args) for part in called] == CALLED
         assert "25 degrees" in answered
-        sent = running.simulator.observer.requests[-1].body
-        assert sent.index("18 degrees") < sent.index("25 degrees"), "each call has its own result"
+        assert_each_call_has_its_own_result(running)
 
 
 async def test_images_reach_the_provider(house: Houses, provider: str) -> None:
@@ -121,13 +106,7 @@ async def test_images_reach_the_provider(house: Houses, provider: str) -> None:
 
 
 async def test_structured_output_follows_the_schema(house: Houses, provider: str) -> None:
-    schema = {
-        "type": "object",
-        "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}},
-        "required": ["city", "degrees"],
-        "additionalProperties": False,
-    }
-    config = types.GenerateContentConfig(response_mime_type="application/json", response_json_schema=schema)
+    config = types.GenerateContentConfig(response_mime_type="application/json", response_json_schema=FORECAST)
     async with house() as running:
         answer = await with_client(
             running,
@@ -135,8 +114,7 @@ async def test_structured_output_follows_the_schema(house: Houses, provider: str
                 model=PROVIDERS[provider], contents="Weather as JSON", config=config
             ),
         )
-        read = msgspec.json.decode(answer.text)
-        assert (type(read["city"]), type(read["degrees"])) == (str, int)
+        assert_forecast(answer.text)
 
 
 @pytest.mark.parametrize(

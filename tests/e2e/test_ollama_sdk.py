@@ -7,22 +7,23 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-import msgspec
 import ollama
 import pytest
-import trio
+
+from tests.e2e.apis import PROVIDERS
+from tests.e2e.vendors import (
+    CALLED,
+    DEGREES,
+    FORECAST,
+    PIXEL,
+    TWO_CALLS,
+    WEATHER,
+    assert_each_call_has_its_own_result,
+    assert_forecast,
+    in_thread,
+)
 
 Houses = Callable[..., AbstractAsyncContextManager[Any]]
-PROVIDERS = {"openai": "gpt-test", "anthropic": "claude-test", "ollama": "llama-test", "gemini": "gemini-test"}
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-WEATHER: Any = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "The weather in a city.",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}
 
 pytestmark = pytest.mark.parametrize("provider", PROVIDERS)
 
@@ -32,14 +33,9 @@ def user(content: str, **more: Any) -> dict[str, Any]:
 
 
 async def with_client(running: Any, use: Callable[[ollama.Client], Any], token: str = "tg-test-token") -> Any:
-    """Return what `use` makes of a client of the gateway, in a thread of its own."""
-
-    def run() -> Any:
-        headers = {"Authorization": f"Bearer {token}"}
-        with ollama.Client(host=f"http://127.0.0.1:{running.port}", headers=headers) as client:
-            return use(client)
-
-    return await trio.to_thread.run_sync(run)
+    """Return what `use` makes of a client of the gateway."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return await in_thread(lambda: ollama.Client(host=f"http://127.0.0.1:{running.port}", headers=headers), use)
 
 
 async def test_plain_chats_are_answered(house: Houses, provider: str) -> None:
@@ -73,8 +69,7 @@ async def test_prompts_are_generated_from(house: Houses, provider: str) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_tools_make_the_round_trip(house: Houses, provider: str, stream: bool) -> None:
-    calls = 'tool=get_weather args={"city":"Paris"} tool=get_weather args={"city":"Rome"}'
-    asked = user(f"Weather? [sim: {calls}]")
+    asked = user(f"Weather? [sim: {TWO_CALLS}]")
 
     def messages(client: ollama.Client, given: list[Any]) -> list[ollama.Message]:
         if stream:
@@ -87,20 +82,16 @@ async def test_tools_make_the_round_trip(house: Houses, provider: str, stream: b
         called = [call for message in messages(client, [asked]) for call in message.tool_calls or ()]
         results = [
             {"role": "tool", "content": f"{degrees} degrees", "tool_name": call.function.name}
-            for call, degrees in zip(called, (18, 25), strict=True)
+            for call, degrees in zip(called, DEGREES, strict=True)
         ]
         turns = [asked, ollama.Message(role="assistant", content="", tool_calls=called), *results]
         return called, "".join(message.content or "" for message in messages(client, turns))
 
     async with house() as running:
         called, answered = await with_client(running, use)
-        assert [(call.function.name, call.function.arguments) for call in called] == [
-            ("get_weather", {"city": "Paris"}),
-            ("get_weather", {"city": "Rome"}),
-        ]
+        assert [(call.function.name, call.function.arguments) for call in called] == CALLED
         assert "25 degrees" in answered
-        sent = running.simulator.observer.requests[-1].body
-        assert sent.index("18 degrees") < sent.index("25 degrees"), "each call has its own result"
+        assert_each_call_has_its_own_result(running)
 
 
 async def test_images_reach_the_provider(house: Houses, provider: str) -> None:
@@ -112,18 +103,11 @@ async def test_images_reach_the_provider(house: Houses, provider: str) -> None:
 
 
 async def test_structured_output_follows_the_schema(house: Houses, provider: str) -> None:
-    schema = {
-        "type": "object",
-        "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}},
-        "required": ["city", "degrees"],
-        "additionalProperties": False,
-    }
     async with house() as running:
         answer = await with_client(
-            running, lambda client: client.chat(PROVIDERS[provider], [user("Weather as JSON")], format=schema)
+            running, lambda client: client.chat(PROVIDERS[provider], [user("Weather as JSON")], format=FORECAST)
         )
-        read = msgspec.json.decode(answer.message.content)
-        assert (type(read["city"]), type(read["degrees"])) == (str, int)
+        assert_forecast(answer.message.content)
 
 
 @pytest.mark.parametrize("status", [400, 403, 429, 500, 503])

@@ -6,7 +6,16 @@ import json
 
 import pytest
 
-from tests.e2e.node_clients import Talk, needs_node, talk_by
+from tests.e2e.node_clients import (
+    ERROR_KINDS,
+    Talk,
+    assert_cancelled,
+    assert_the_image_arrived,
+    every_way_to_leave,
+    needs_node,
+    plain_and_streamed,
+    talk_by,
+)
 from tests.e2e.processes import MODELS, TOKEN, Served, Simulated
 
 pytestmark = needs_node
@@ -58,23 +67,11 @@ def test_a_structured_answer_fits_its_schema(talk: Talk) -> None:
 
 
 def test_an_image_arrives_byte_for_byte(talk: Talk, simulated: Simulated) -> None:
-    (request,) = simulated.seen(f"{talk.mark}-image")
-    assert request.provider == talk.provider
-    assert talk["image"] in request.body
+    assert_the_image_arrived(talk, simulated)
 
 
-@pytest.mark.parametrize("how", ["", " streamed"], ids=["plain", "streamed"])
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (400, "BadRequestError"),
-        (401, "AuthenticationError"),
-        (403, "PermissionDeniedError"),
-        (404, "NotFoundError"),
-        (429, "RateLimitError"),
-        (500, "InternalServerError"),
-    ],
-)
+@plain_and_streamed
+@pytest.mark.parametrize(("status", "kind"), ERROR_KINDS.items())
 def test_a_providers_error_is_the_clients_own(talk: Talk, status: int, kind: str, how: str) -> None:
     error = talk["errors"][f"{status}{how}"]
     assert (error["kind"], error["status"]) == (kind, status)
@@ -103,11 +100,6 @@ def test_a_rate_limited_client_tries_again(talk: Talk, simulated: Simulated) -> 
     assert len(simulated.seen(f"{talk.mark}-limited")) == 2
 
 
-@pytest.mark.parametrize("how", ["timeout", "abort"])
+@every_way_to_leave
 def test_a_client_that_leaves_has_its_exchange_cancelled(talk: Talk, served: Served, how: str) -> None:
-    if how == "timeout":
-        assert talk["timeout"]["kind"] == "APIConnectionTimeoutError"
-    else:
-        assert talk["abort"] == 3
-    (line,) = served.process.stderr.wait_for(f'.*"{talk.mark}-{how}".*')
-    assert json.loads(line[0])["outcome"] == "cancelled"
+    assert_cancelled(talk, served, how)

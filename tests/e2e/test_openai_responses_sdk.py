@@ -9,30 +9,30 @@ from typing import Any
 import msgspec
 import openai
 import pytest
-import trio
+
+from tests.e2e.apis import PROVIDERS
+from tests.e2e.vendors import (
+    CALLED,
+    CITY,
+    DEGREES,
+    FORECAST,
+    PIXEL,
+    TWO_CALLS,
+    assert_each_call_has_its_own_result,
+    assert_forecast,
+    in_thread,
+)
 
 Houses = Callable[..., AbstractAsyncContextManager[Any]]
-PROVIDERS = {"openai": "gpt-test", "anthropic": "claude-test", "ollama": "llama-test", "gemini": "gemini-test"}
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-WEATHER: Any = {
-    "type": "function",
-    "name": "get_weather",
-    "strict": False,
-    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-}
+WEATHER: Any = {"type": "function", "name": "get_weather", "strict": False, "parameters": CITY}
 
 pytestmark = pytest.mark.parametrize("provider", PROVIDERS)
 
 
 async def with_client(running: Any, use: Callable[[openai.OpenAI], Any], **options: Any) -> Any:
-    """Return what `use` makes of a client of the gateway, in a thread of its own."""
-
-    def run() -> Any:
-        settings: dict[str, Any] = {"api_key": "tg-test-token", "max_retries": 0} | options
-        with openai.OpenAI(base_url=f"http://127.0.0.1:{running.port}/v1", **settings) as client:
-            return use(client)
-
-    return await trio.to_thread.run_sync(run)
+    """Return what `use` makes of a client of the gateway."""
+    settings: dict[str, Any] = {"api_key": "tg-test-token", "max_retries": 0} | options
+    return await in_thread(lambda: openai.OpenAI(base_url=f"http://127.0.0.1:{running.port}/v1", **settings), use)
 
 
 async def test_plain_input_is_answered(house: Houses, provider: str) -> None:
@@ -63,8 +63,7 @@ async def test_streams_are_assembled_by_the_clients_helper(house: Houses, provid
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_tools_make_the_round_trip(house: Houses, provider: str, stream: bool) -> None:
-    calls = 'tool=get_weather args={"city":"Paris"} tool=get_weather args={"city":"Rome"} fragments=3'
-    asked: Any = {"role": "user", "content": f"Weather? [sim: {calls}]"}
+    asked: Any = {"role": "user", "content": f"Weather? [sim: {TWO_CALLS} fragments=3]"}
 
     def create(client: openai.OpenAI, items: Any) -> Any:
         given: Any = {"model": PROVIDERS[provider], "input": items, "tools": [WEATHER], "store": False}
@@ -78,20 +77,16 @@ async def test_tools_make_the_round_trip(house: Houses, provider: str, stream: b
         functions = [item for item in called.output if item.type == "function_call"]
         results = [
             {"type": "function_call_output", "call_id": item.call_id, "output": f"{degrees} degrees"}
-            for item, degrees in zip(functions, (18, 25), strict=True)
+            for item, degrees in zip(functions, DEGREES, strict=True)
         ]
         replayed = [item.model_dump(exclude_none=True, exclude={"parsed_arguments"}) for item in called.output]
         return functions, create(client, [asked, *replayed, *results])
 
     async with house() as running:
         functions, answered = await with_client(running, use)
-        assert [(item.name, msgspec.json.decode(item.arguments)) for item in functions] == [
-            ("get_weather", {"city": "Paris"}),
-            ("get_weather", {"city": "Rome"}),
-        ]
+        assert [(item.name, msgspec.json.decode(item.arguments)) for item in functions] == CALLED
         assert "25 degrees" in answered.output_text
-        sent = running.simulator.observer.requests[-1].body
-        assert sent.index("18 degrees") < sent.index("25 degrees"), "each call has its own result"
+        assert_each_call_has_its_own_result(running)
 
 
 async def test_images_reach_the_provider(house: Houses, provider: str) -> None:
@@ -106,13 +101,7 @@ async def test_images_reach_the_provider(house: Houses, provider: str) -> None:
 
 
 async def test_structured_output_follows_the_schema(house: Houses, provider: str) -> None:
-    schema = {
-        "type": "object",
-        "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}},
-        "required": ["city", "degrees"],
-        "additionalProperties": False,
-    }
-    text: Any = {"format": {"type": "json_schema", "name": "weather", "schema": schema, "strict": True}}
+    text: Any = {"format": {"type": "json_schema", "name": "weather", "schema": FORECAST, "strict": True}}
     async with house() as running:
         response = await with_client(
             running,
@@ -120,8 +109,7 @@ async def test_structured_output_follows_the_schema(house: Houses, provider: str
                 model=PROVIDERS[provider], input="Weather as JSON", text=text, store=False
             ),
         )
-        read = msgspec.json.decode(response.output_text)
-        assert (type(read["city"]), type(read["degrees"])) == (str, int)
+        assert_forecast(response.output_text)
 
 
 @pytest.mark.parametrize(

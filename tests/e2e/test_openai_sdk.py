@@ -18,16 +18,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletio
 from pydantic import BaseModel
 
 from tests.e2e.processes import EMBEDDING_MODELS, MODELS, TOKEN, Served, Simulated
-
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-WEATHER: Any = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "The weather in a city.",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}
+from tests.e2e.vendors import CALLED, DEGREES, PIXEL, TWO_CALLS, WEATHER
 
 
 class Sdk:
@@ -144,20 +135,16 @@ def test_a_structured_answer_is_parsed(sdk: Sdk, provider: str) -> None:
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
 @pytest.mark.parametrize("provider", MODELS)
 def test_tool_calls_and_their_results_go_round(sdk: Sdk, provider: str, stream: bool) -> None:
-    asked = '[sim: tool=get_weather args={"city":"Paris"} tool=get_weather args={"city":"Rome"} fragments=5]'
-    messages: list[Any] = [{"role": "user", "content": f"Weather? {asked}"}]
+    messages: list[Any] = [{"role": "user", "content": f"Weather? [sim: {TWO_CALLS} fragments=5]"}]
     model = MODELS[provider]
     answer = sdk.chat(model, "", messages=messages, tools=[WEATHER], stream=stream)
     calls = calls_streamed(answer) if stream else calls_of(answer)
-    assert [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in calls] == [
-        ("get_weather", {"city": "Paris"}),
-        ("get_weather", {"city": "Rome"}),
-    ]
+    assert [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in calls] == CALLED
     assert len({call["id"] for call in calls}) == 2
     messages.append({"role": "assistant", "content": None, "tool_calls": calls})
     messages += [
         {"role": "tool", "tool_call_id": call["id"], "content": f"{degrees} degrees"}
-        for call, degrees in zip(calls, (18, 25), strict=True)
+        for call, degrees in zip(calls, DEGREES, strict=True)
     ]
     after = sdk.chat(model, "", messages=messages, tools=[WEATHER], stream=stream)
     assert "25 degrees" in (said(after) if stream else after.choices[0].message.content)
