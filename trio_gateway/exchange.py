@@ -25,7 +25,7 @@ from trio_gateway.ledger.record import Record
 from trio_gateway.patience import Waiting
 from trio_gateway.replies import JSON, Headers, Receive, Send, error_headers, id_headers, loss_header, reply
 from trio_gateway.routing import prompts
-from trio_gateway.routing.ask import Ask
+from trio_gateway.routing.ask import Ask, Underway
 from trio_gateway.routing.attempt import OpenAnswer
 from trio_gateway.routing.routes import Plan
 
@@ -107,7 +107,7 @@ class Exchange:
         plan = gateway.routes.resolve(carriage.model)
         if b"x-gateway-timeout-s" in self._headers:
             ask.deadline_s = record.started_s + client_timeout_s(self._headers)
-        if carriage.stream and carriage.stream_media_type.startswith(b"text/event-stream"):
+        if carriage.stream and self._dialect.KEEP_ALIVE:
             return await self._open_patiently(plan, ask)
         return await self._ask_router(plan, ask)
 
@@ -119,7 +119,7 @@ class Exchange:
     async def _open_patiently(self, plan: Plan, ask: Ask) -> OpenAnswer:
         """Open the answer; meanwhile the client is sent a comment now and then, where it takes long."""
         patience = self._gateway.patience
-        waiting = Waiting(partial(self._comment, ask.carriage))
+        waiting = Waiting(partial(self._comment, ask))
         patience.enter(waiting)
         answer: OpenAnswer | None = None
         try:
@@ -137,10 +137,10 @@ class Exchange:
             patience.leave(waiting)
             waiting.abandon()
 
-    async def _comment(self, carriage: Carriage) -> None:
+    async def _comment(self, ask: Ask) -> None:
         if not self._begun:
-            await self._begin_stream(carriage, id_headers(self._endpoint.dialect, self._request_id))
-        await self._send_more(b": waiting for the first event\n\n")
+            await self._begin_stream(ask.carriage, self._early_marks(ask.underway))
+        await self._send_more(self._dialect.KEEP_ALIVE)
 
     def _note_attempts(self) -> None:
         """Put into the record where the exchange went."""
@@ -201,6 +201,15 @@ class Exchange:
             marks += loss_header(b"x-gateway-loss", carriage.losses)
         if carriage.answer_losses:
             marks += loss_header(b"x-gateway-answer-loss", carriage.answer_losses)
+        return marks
+
+    def _early_marks(self, underway: Underway) -> Headers:
+        """Return what `_marks` can say of the target that is waited for; the answer may be another's in the end."""
+        marks = id_headers(self._endpoint.dialect, self._request_id)
+        if underway.state is not None:
+            target = underway.state.target
+            marks += self._gateway.channels[target.channel].marks(target.model)
+            marks += loss_header(b"x-gateway-loss", underway.losses)
         return marks
 
     async def _begin_stream(self, carriage: Carriage, marks: Headers) -> None:

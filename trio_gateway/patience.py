@@ -1,5 +1,7 @@
 """Comments on a stream whose first event is a long time coming, so that no load balancer on the way cuts it.
 
+What a comment is, and whether there is such a thing, the client's dialect says: `KEEP_ALIVE`.
+
 One task looks after all who wait: a task and a nursery for every stream would cost more than relaying a short one.
 A comment is sent by a task of its own, which is over before the exchange goes on, and cancelled with it.
 """

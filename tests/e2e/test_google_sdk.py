@@ -36,6 +36,17 @@ async def with_client(running: Any, use: Callable[[genai.Client], Any], key: str
     return await in_thread(lambda: closing(genai.Client(api_key=key, vertexai=False, http_options=options)), use)
 
 
+async def test_a_stream_that_waits_for_its_first_event_is_waited_for(house: Houses, provider: str) -> None:
+    def texts(client: genai.Client) -> list[str | None]:
+        contents = "Hello [sim: latency_ms=300]"
+        return [
+            chunk.text for chunk in client.models.generate_content_stream(model=PROVIDERS[provider], contents=contents)
+        ]
+
+    async with house(timeouts={"keep_alive_s": 0.04}) as running:
+        assert "".join(text or "" for text in await with_client(running, texts)) == 'You said: "Hello".'
+
+
 async def test_plain_contents_are_answered(house: Houses, provider: str) -> None:
     config = types.GenerateContentConfig(system_instruction="Be terse.", max_output_tokens=100)
     async with house() as running:

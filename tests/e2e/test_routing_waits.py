@@ -12,6 +12,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from tests.e2e.apis import APIS
 from trio_gateway.config import validate
 from trio_gateway.errors import ConfigError
 from trio_gateway.reload import Reloader
@@ -122,6 +123,81 @@ async def test_who_leaves_while_comments_are_sent_is_seen(house: Houses) -> None
             while not running.records:
                 await trio.lowlevel.checkpoint()
         assert running.records[0].outcome == "cancelled"
+
+
+@pytest.mark.parametrize("api", APIS)
+async def test_only_clients_whose_api_has_comments_get_them(house: Houses, api: str) -> None:
+    spoken = APIS[api]
+    async with house(timeouts={"keep_alive_s": 0.04}) as running:
+        reply = await running.post(
+            spoken.path("gpt-test", True), spoken.body("gpt-test", "Hello [sim: latency_ms=300]", True)
+        )
+        assert reply.status == 200
+        assert (b": waiting" in reply.body) is (spoken.media_type == "text/event-stream" and api != "gemini")
+        assert "".join(spoken.piece(event) for event in spoken.events(reply.body)).startswith("You said")
+
+
+SLOW_AND_LOSSY = {
+    "model": "gpt-test",
+    "max_tokens": 100,
+    "top_k": 5,
+    "stream": True,
+    "messages": [{"role": "user", "content": "Hello [sim: latency_ms=300]"}],
+}
+
+
+async def test_a_head_that_leaves_before_the_first_event_says_where_the_request_went_and_what_was_left_out(
+    house: Houses,
+) -> None:
+    async with house(timeouts={"keep_alive_s": 0.04}) as running:
+        reply = await running.post("/v1/messages", SLOW_AND_LOSSY)
+        assert b": waiting" in reply.body
+        headers = reply.headers
+        assert (headers["x-gateway-channel"], headers["x-gateway-model"]) == ("openai", "gpt-test")
+        assert headers["x-gateway-loss"] == "top_k"
+        assert headers["request-id"] == headers["x-request-id"]
+        assert running.records[0].lost == ["/top_k"]
+
+
+async def test_the_head_of_a_shared_answer_says_so_too(shared: Any) -> None:
+    async with shared(timeouts={"keep_alive_s": 0.04}) as running:
+        replies: list[Any] = []
+
+        async def ask() -> None:
+            replies.append(await running.post("/v1/messages", {**SLOW_AND_LOSSY, "model": "r", "temperature": 0}))
+
+        async with trio.open_nursery() as clients:
+            clients.start_soon(ask)
+            clients.start_soon(ask)
+        assert len(running.simulator.observer.requests) == 1
+        assert [reply.headers["x-gateway-channel"] for reply in replies] == ["openai", "openai"]
+        assert [reply.headers["x-gateway-loss"] for reply in replies] == ["top_k", "top_k"]
+
+
+async def test_a_head_that_has_left_tells_of_the_target_that_was_waited_for_then(house: Houses) -> None:
+    fails = trio.Event()
+
+    async def be_slow_and_fail(stream: trio.SocketStream) -> None:
+        async with stream:
+            await fails.wait()
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, be_slow_and_fail, [listener])
+        port = listener.socket.getsockname()[1]
+        slow = {"provider": "openai_compatible", "base_url": f"http://127.0.0.1:{port}", "models": ["slow"]}
+        route = {"model": "r", "targets": [{"channel": "slow", "model": "slow"}], "fallback": [TARGET]}
+        async with house(channels={"slow": slow}, routes=[route], timeouts={"keep_alive_s": 0.04}) as running:
+            client = await running.connect()
+            await client.send("POST", PATH, body("Hello", stream=True))
+            await client.read_until(b": waiting")
+            fails.set()
+            reply = await client.read_reply()
+            await client.close()
+            assert reply.events()[-1] == "[DONE]"
+            assert (reply.headers["x-gateway-channel"], running.records[0].channel) == ("slow", "openai")
+            assert "x-gateway-attempts" not in reply.headers
+        nursery.cancel_scope.cancel(reason="the test is over")
 
 
 # --------------------------------------------------------------------------------------- shared answers

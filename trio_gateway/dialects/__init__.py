@@ -65,6 +65,9 @@ class ClientSide(Protocol):
     """What it takes to serve a client: requests in, answers and errors out. InvalidRequest is the only error raised."""
 
     MEDIA_TYPE_STREAM: str
+    KEEP_ALIVE: bytes
+    """What a client may be sent while the first event of its stream is waited for, any number of times; empty where
+    its API has nothing of the kind."""
 
     def decode_request(self, body: bytes, /) -> Conversation:
         """Raise InvalidRequest, with a JSON pointer, for a body that the dialect does not allow.

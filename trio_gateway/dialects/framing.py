@@ -10,6 +10,9 @@ from trio_gateway.errors import UpstreamBroke
 
 MAX_EVENT_BYTES = 64 * 1024 * 1024  # an image in one event is large; more than this is a fault of the sender
 
+KEEP_ALIVE = b": waiting for the first event\n\n"
+"""A comment: readers of server-sent events skip it (WHATWG, 9.2.6), but for those of Google's clients."""
+
 _BOM = b"\xef\xbb\xbf"
 
 

@@ -13,11 +13,12 @@ from gateway_schemas import ollama as wire
 from trio_gateway.dialects import ollama
 from trio_gateway.dialects.conversation import Answer, AnswerContext, Conversation, Loss, Losses
 from trio_gateway.dialects.events import AnswerEvent
-from trio_gateway.dialects.ollama import MEDIA_TYPE_STREAM, encode_error, encode_stream_error
+from trio_gateway.dialects.ollama import KEEP_ALIVE, MEDIA_TYPE_STREAM, encode_error, encode_stream_error
 from trio_gateway.dialects.wire import BAD_BODY, invalid, read_request
 from trio_gateway.errors import InvalidRequest
 
 __all__ = [
+    "KEEP_ALIVE",
     "MEDIA_TYPE_STREAM",
     "AnswerEncoder",
     "decode_request",

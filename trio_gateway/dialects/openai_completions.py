@@ -15,11 +15,12 @@ from gateway_schemas import openai_chat as wire
 from trio_gateway.dialects import openai_chat
 from trio_gateway.dialects.conversation import Answer, AnswerContext, Conversation, Loss, Losses
 from trio_gateway.dialects.events import AnswerEvent
-from trio_gateway.dialects.openai_chat import MEDIA_TYPE_STREAM, encode_error, encode_stream_error
+from trio_gateway.dialects.openai_chat import KEEP_ALIVE, MEDIA_TYPE_STREAM, encode_error, encode_stream_error
 from trio_gateway.dialects.wire import BAD_BODY, invalid, read_request
 from trio_gateway.errors import InvalidRequest
 
 __all__ = [
+    "KEEP_ALIVE",
     "MEDIA_TYPE_STREAM",
     "AnswerEncoder",
     "decode_request",

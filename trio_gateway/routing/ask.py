@@ -7,6 +7,7 @@ import math
 import msgspec
 
 from trio_gateway.dialects.carriage import Carriage, Operation
+from trio_gateway.dialects.conversation import Losses
 from trio_gateway.errors import GatewayError
 from trio_gateway.routing.targets import TargetState
 from trio_gateway.transport.fetch import Fetcher
@@ -31,6 +32,16 @@ class Tried(msgspec.Struct, frozen=True):
         return f"{self.target}: {self.error.status} after {self.took_s:.2f} s: {message}"
 
 
+class Underway(msgspec.Struct):
+    """What is known before the first event has come: the target whose answer is waited for, and what it was not sent.
+
+    All copies of an ask share it.
+    """
+
+    state: TargetState | None = None
+    losses: Losses = []
+
+
 class Ask(msgspec.Struct, kw_only=True):
     """Made by an exchange, filled in by the router. Times are of the event loop's clock, in seconds.
 
@@ -51,6 +62,7 @@ class Ask(msgspec.Struct, kw_only=True):
     state: TargetState | None = None
     attempts: int = 0
     hedges: int = 0
+    underway: Underway = msgspec.field(default_factory=Underway)
     tried: list[Tried] = []
 
     @property

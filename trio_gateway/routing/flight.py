@@ -161,9 +161,10 @@ class Flight:
     async def board(self, ask: Ask) -> OpenAnswer:
         """Wait until the answer has begun. Raises the error that the flight ended in."""
         self._boarding += 1
+        own = self._ask
+        ask.underway = own.underway
         try:
             await self._opened.wait()
-            own = self._ask
             ask.state, ask.attempts, ask.hedges, ask.tried = own.state, own.attempts, own.hedges, own.tried
             if self.error is not None:
                 raise copy.copy(self.error)  # each raises its own: tracebacks grow where errors are raised

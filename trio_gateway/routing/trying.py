@@ -102,6 +102,7 @@ def _load(channel: Channel, state: TargetState, ask: Ask, carriage: Carriage) ->
     )
     if carriage.losses and ask.strict:
         raise _strict_refusal(carriage.losses)
+    ask.underway.state, ask.underway.losses = state, carriage.losses
     return path
 
 

@@ -15,10 +15,12 @@ from trio_gateway.dialects.anthropic_messages.write_answer import encode_answer
 from trio_gateway.dialects.anthropic_messages.write_request import encode_request
 from trio_gateway.dialects.anthropic_messages.write_stream import AnswerEncoder
 from trio_gateway.dialects.conversation import AnswerContext
+from trio_gateway.dialects.framing import KEEP_ALIVE
 
 MEDIA_TYPE_STREAM = "text/event-stream"
 
 __all__ = [
+    "KEEP_ALIVE",
     "MEDIA_TYPE_STREAM",
     "TOOL_NAMES",
     "AnswerDecoder",

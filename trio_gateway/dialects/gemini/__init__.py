@@ -12,11 +12,13 @@ from trio_gateway.dialects.gemini.write_stream import AnswerEncoder
 
 MEDIA_TYPE_STREAM = "text/event-stream"
 MEDIA_TYPE_ARRAY = "application/json"
+KEEP_ALIVE = b""  # google-genai takes every line of a stream for data
 
 new_answer_decoder = AnswerDecoder
 new_answer_encoder = AnswerEncoder
 
 __all__ = [
+    "KEEP_ALIVE",
     "MEDIA_TYPE_ARRAY",
     "MEDIA_TYPE_STREAM",
     "TOOL_NAMES",

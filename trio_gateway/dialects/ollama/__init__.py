@@ -15,6 +15,7 @@ from trio_gateway.dialects.ollama.request_encode import encode_request
 from trio_gateway.dialects.ollama.stream import AnswerDecoder, AnswerEncoder
 
 __all__ = [
+    "KEEP_ALIVE",
     "MEDIA_TYPE_STREAM",
     "TOOL_NAMES",
     "AnswerDecoder",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 MEDIA_TYPE_STREAM = "application/x-ndjson"
+KEEP_ALIVE = b""  # lines of JSON have no comments
 
 TOOL_NAMES = None  # any name is taken
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from trio_gateway.dialects.conversation import AnswerContext
+from trio_gateway.dialects.framing import KEEP_ALIVE
 from trio_gateway.dialects.names import NameRules
 from trio_gateway.dialects.openai_chat.answer import decode_answer, encode_answer
 from trio_gateway.dialects.openai_chat.answer_decoder import AnswerDecoder
@@ -32,6 +33,7 @@ def new_answer_encoder(context: AnswerContext, /) -> AnswerEncoder:
 
 
 __all__ = [
+    "KEEP_ALIVE",
     "MEDIA_TYPE_STREAM",
     "TOOL_NAMES",
     "AnswerDecoder",

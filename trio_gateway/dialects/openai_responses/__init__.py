@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trio_gateway.dialects.conversation import AnswerContext
+from trio_gateway.dialects.framing import KEEP_ALIVE
 from trio_gateway.dialects.openai_responses.answer_decoder import decode_answer
 from trio_gateway.dialects.openai_responses.answer_encoder import encode_answer
 from trio_gateway.dialects.openai_responses.errors import decode_error, encode_error, encode_stream_error
@@ -13,6 +14,7 @@ from trio_gateway.dialects.openai_responses.stream_decoder import AnswerDecoder
 from trio_gateway.dialects.openai_responses.stream_encoder import AnswerEncoder
 
 __all__ = [
+    "KEEP_ALIVE",
     "MEDIA_TYPE_STREAM",
     "TOOL_NAMES",
     "AnswerDecoder",
