@@ -54,3 +54,28 @@ def test_each_target_is_told_the_names_that_it_takes(target: str, name: str) -> 
     carriage = carriage_to("openai_responses")
     carriage.load(Load(dialect=target, model="m", capabilities=Capabilities(), id="i", created=1))
     assert told_name(carriage) == name
+
+
+def test_an_older_endpoint_passes_to_a_provider_that_has_it_and_is_translated_for_others() -> None:
+    body = b'{ "model":"m", "prompt":"Hi", "suffix":"}", "raw":true }'
+    carriage = ChatCarriage("ollama_generate", body)
+    assert carriage.older == "ollama_generate"
+    carriage.load(Load(dialect="ollama_generate", model="other", capabilities=Capabilities(), id="i", created=1))
+    assert (carriage.same, carriage.body, carriage.losses) == (True, body.replace(b'"m"', b'"other"'), [])
+    answer = b'{"model":"other","response":"Hello","done":true,"eval_count":3}'
+    assert carriage.answer(answer) == answer
+    assert carriage.usage is not None
+    assert carriage.usage.output == 3
+    carriage.load(Load(dialect="ollama", model="m", capabilities=Capabilities(), id="i", created=1))
+    assert not carriage.same
+    assert [loss.pointer for loss in carriage.losses] == ["/suffix", "/raw"]
+    assert json.loads(carriage.body)["messages"] == [{"role": "user", "content": "Hi"}]
+
+
+def test_an_older_endpoint_is_loaded_without_a_prompt_by_those_who_have_it_alone() -> None:
+    carriage = ChatCarriage("ollama_generate", b'{"model":"m","keep_alive":0}')
+    carriage.load(Load(dialect="ollama_generate", model="m", capabilities=Capabilities(), id="i", created=1))
+    assert carriage.told is None
+    carriage.load(Load(dialect="gemini", model="m", capabilities=Capabilities(), id="i", created=1))
+    assert carriage.told is not None
+    assert json.loads(carriage.told)["done_reason"] == "unload"

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from trio_gateway.dialects import ollama_generate
-from trio_gateway.dialects.conversation import Answer, AnswerContext, Choice, Reasoning, Stop, Text
-from trio_gateway.dialects.events import Close, Delta, End, Fail, Finish, Open, Start
-from trio_gateway.errors import InvalidRequest, UpstreamError
+from trio_gateway.dialects.conversation import Answer, AnswerContext, Choice, Reasoning, Stop, Text, Usage
+from trio_gateway.dialects.events import Close, Delta, End, Fail, Finish, Open, Start, UsageUpdate
+from trio_gateway.errors import InvalidRequest, UpstreamBroke, UpstreamError
 
 CONTEXT = AnswerContext(id="1", created=5, model="m")
 PNG = "iVBORw0KGgoAAAANSUhEUg=="
@@ -56,3 +56,40 @@ def test_a_stream_is_lines_of_responses_and_its_error_a_line() -> None:
     broken = ollama_generate.new_answer_encoder(CONTEXT)
     broken.feed([Start(), Open(0, "text"), Delta(0, "Hi")])
     assert msgspec.json.decode(broken.feed([Fail(UpstreamError("Too bad."))])) == {"error": "Too bad."}
+
+
+def test_an_answer_that_passes_tells_its_counts() -> None:
+    body = b'{"model":"m","response":"Hi","done":true,"context":[1],"prompt_eval_count":2,"eval_count":3}'
+    read = ollama_generate.decode_answer(body)
+    assert (read.usage, read.choices[0].parts) == (Usage(2, 3), [Text("Hi", "/message/content")])
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"response":"Hi","done":false}'])
+def test_what_is_no_whole_answer_is_the_providers_fault(body: bytes) -> None:
+    with pytest.raises(UpstreamBroke):
+        ollama_generate.decode_answer(body)
+
+
+def test_an_error_in_the_place_of_an_answer_is_the_providers() -> None:
+    with pytest.raises(UpstreamError, match="out of memory"):
+        ollama_generate.decode_answer(b'{"error":"out of memory"}')
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_stream_that_passes_tells_what_is_new_in_each_line(size: int) -> None:
+    lines = b'{"thinking":"Hm","done":false}\n{"response":"Hi","done":false}\n{"image":"iVBO","done":false}\n'
+    lines += b'{"response":"","done":true,"done_reason":"stop","eval_count":3}\n'
+    decoder = ollama_generate.new_answer_decoder()
+    events = [event for at in range(0, len(lines), size) for event in decoder.feed(lines[at : at + size])]
+    events += decoder.close()
+    assert [event.text for event in events if isinstance(event, Delta)] == ["Hm", "Hi"]
+    assert [event.kind for event in events if isinstance(event, Open)] == ["reasoning", "text", "opaque"]
+    assert UsageUpdate(Usage(None, 3)) in events
+    assert isinstance(events[-1], End)
+
+
+@pytest.mark.parametrize("last", [b'{"error":"out of memory"}\n', b""])
+def test_a_stream_that_passes_and_breaks_fails(last: bytes) -> None:
+    decoder = ollama_generate.new_answer_decoder()
+    events = decoder.feed(b'{"response":"Hi","done":false}\n' + last) + decoder.close()
+    assert [isinstance(event, Fail) for event in events] == [False] * (len(events) - 1) + [True]

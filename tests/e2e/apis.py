@@ -115,7 +115,7 @@ APIS = {
     ),
     "ollama": OLLAMA,
     "ollama_generate": OLLAMA._replace(
-        same="", path=lambda *_: "/api/generate", body=prompt, plain=lambda answer: str(answer["response"]),
+        path=lambda *_: "/api/generate", body=prompt, plain=lambda answer: str(answer["response"]),
         piece=lambda line: str(line.get("response", "")),
     ),
     "openai_completions": CHAT._replace(

@@ -406,6 +406,38 @@ async def test_a_model_that_is_not_ollamas_is_loaded_at_once(
         assert running.simulator.observer.requests == []
 
 
+@pytest.mark.parametrize("stream", [None, True, False])
+@pytest.mark.parametrize(("keep_alive", "reason"), [(None, "load"), (0, "unload")])
+@pytest.mark.parametrize(("path", "asked"), [("/api/chat", {"messages": []}), ("/api/chat", {}), ("/api/generate", {})])
+async def test_a_model_of_ollamas_is_loaded_by_ollama(
+    house: Houses, path: str, asked: dict[str, Any], keep_alive: int | None, reason: str, stream: bool | None
+) -> None:
+    more = {"stream": stream, "keep_alive": keep_alive}
+    body = {"model": "llama-test", **asked, **{name: value for name, value in more.items() if value is not None}}
+    async with house() as running:
+        reply = await running.post(path, body)
+        assert (reply.status, reply.whole) == (200, True), reply.body
+        assert (reply.json()["done"], reply.json()["done_reason"]) == (True, reason)
+        sent = only(running.simulator.observer.requests)
+        assert (sent.path, msgspec.json.decode(sent.body)) == (path, body)
+        health = (await running.get("/admin/health")).json()
+        assert [target["state"] for target in health["targets"]] == ["closed"], "its breaker is as it was"
+        assert only(running.records).outcome == "ok"
+
+
+async def test_what_ollama_alone_can_do_with_a_prompt_reaches_it(house: Houses) -> None:
+    own = {"suffix": "}", "raw": True, "template": "{{ .Prompt }}", "context": [1, 2], "options": {"mirostat": 2}}
+    body = {"model": "llama-test", "prompt": "Hi", "stream": False, "system": "Be terse.", **own}
+    async with house() as running:
+        reply = await running.post("/api/generate", body, {"x-gateway-strict": "true"})
+        assert reply.status == 200, reply.body
+        assert "x-gateway-loss" not in reply.headers
+        assert {"response", "total_duration", "eval_duration"} <= set(reply.json())
+        sent = only(running.simulator.observer.requests)
+        assert (sent.path, msgspec.json.decode(sent.body)) == ("/api/generate", body)
+        assert only(running.records).usage.output == 3
+
+
 # ------------------------------------------------------------------------------------------------ listings
 
 

@@ -47,3 +47,10 @@ def test_anthropic_is_told_the_api_version() -> None:
     assert (b"anthropic-version", b"2023-06-01") in headers(ChannelConfig(provider="anthropic"), "h", None)
     newer = ChannelConfig(provider="anthropic", api_version="2026-10-21")
     assert (b"anthropic-version", b"2026-10-21") in headers(newer, "h", None)
+
+
+def test_an_older_endpoint_is_where_its_provider_has_it() -> None:
+    assert address(ChannelConfig(provider="ollama", base_url="http://h/p")).older == {
+        "ollama_generate": "/p/api/generate"
+    }
+    assert address(ChannelConfig(provider="anthropic")).older == {}

@@ -27,11 +27,14 @@ _MODULES = {
 
 DIALECTS = tuple(_MODULES)
 
-# What clients alone speak: older endpoints of the dialects above, served as conversations of one turn.
-_CLIENT_MODULES = _MODULES | {
+# Older endpoints of the dialects above, with requests and answers of their own. Nothing is translated into them: a
+# provider of the same dialect may have the endpoint itself, anybody else is asked a conversation of one turn.
+_OLDER_MODULES = {
     "openai_completions": "trio_gateway.dialects.openai_completions",
     "ollama_generate": "trio_gateway.dialects.ollama_generate",
 }
+
+OLDER = frozenset(_OLDER_MODULES)
 
 
 class AnswerDecoder(Protocol):
@@ -82,7 +85,17 @@ class ClientSide(Protocol):
         """Return the in-band error event, framed: what ends a stream that broke."""
 
 
-class Dialect(ClientSide, Protocol):
+class TargetSide(Protocol):
+    """What it takes to read a target's answer, also one that passes as it is."""
+
+    def decode_answer(self, body: bytes, /) -> Answer:
+        """Raise UpstreamBroke for a body that is no answer, UpstreamError for an error object inside a 200."""
+
+    def new_answer_decoder(self) -> AnswerDecoder: ...
+    def encode_stream_error(self, error: GatewayError, /) -> bytes: ...
+
+
+class Dialect(ClientSide, TargetSide, Protocol):
     """What every dialect module exposes. InvalidRequest and UpstreamError are the only errors raised."""
 
     @property
@@ -97,10 +110,6 @@ class Dialect(ClientSide, Protocol):
         The names of tools are to be fit for the dialect: names.fit_names.
         """
 
-    def decode_answer(self, body: bytes, /) -> Answer:
-        """Raise UpstreamBroke for a body that is no answer, UpstreamError for an error object inside a 200."""
-
-    def new_answer_decoder(self) -> AnswerDecoder: ...
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> UpstreamError:
         """Read a provider's error. Header names are lower-case. Never raises; a body that is no JSON is quoted."""
 
@@ -114,4 +123,10 @@ def dialect(name: str) -> Dialect:
 @cache
 def client_side(name: str) -> ClientSide:
     """Return what clients that speak `name` are served with; KeyError for an unknown one."""
-    return cast(ClientSide, importlib.import_module(_CLIENT_MODULES[name]))
+    return cast(ClientSide, importlib.import_module((_MODULES | _OLDER_MODULES)[name]))
+
+
+@cache
+def target_side(name: str) -> TargetSide:
+    """Return what answers of those who speak `name` are read with; KeyError for an unknown one."""
+    return cast(TargetSide, importlib.import_module((_MODULES | _OLDER_MODULES)[name]))

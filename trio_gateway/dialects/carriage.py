@@ -15,7 +15,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from trio_gateway.dialects import ClientSide, client_side, dialect, gemini, passage_chat
+from trio_gateway.dialects import OLDER, ClientSide, TargetSide, client_side, dialect, gemini, passage_chat, target_side
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import AnswerContext, Conversation, Losses, Media, Usage
 from trio_gateway.dialects.embeddings import (
@@ -60,13 +60,15 @@ class Load(msgspec.Struct, frozen=True):
 class Carriage(Protocol):
     """`losses` are the request's; `answer_losses` a plain answer's, known once it is translated.
 
-    `told`, once loaded, is an answer for which nobody has to be asked. `same` says that nothing is translated.
+    `told`, once loaded, is an answer for which nobody has to be asked. `same` says that nothing is translated. `older`
+    is what the client speaks where that is an older endpoint of a dialect, which its providers may have themselves.
 
     Raises InvalidRequest while reading and loading, UpstreamError while answering; nothing else."""
 
     model: str
     stream: bool
     body: bytes
+    older: str | None
     told: bytes | None
     same: bool
     losses: Losses
@@ -93,15 +95,19 @@ class Carriage(Protocol):
         """The answer streams, perhaps for an hour: keep nothing any more of the request, which may be megabytes."""
 
 
+_IN_LINES = frozenset({"ollama", "ollama_generate"})
+
+
 class ChatCarriage:
     """A conversation: a request for one answer of a model, plain or streamed."""
 
     __slots__ = ("_context", "_conversation", "_envelope", "_names", "_own", "_source", "_source_name", "_target",
-                 "answer_losses", "body", "fetched", "losses", "model", "same", "stream", "stream_media_type", "told",
-                 "usage")  # fmt: skip
+                 "answer_losses", "body", "fetched", "losses", "model", "older", "same", "stream", "stream_media_type",
+                 "told", "usage")  # fmt: skip
 
     def __init__(self, source: str, body: bytes, in_url: Envelope | None = None) -> None:
         self._source_name = source
+        self.older = source if source in OLDER else None
         self._source: ClientSide = client_side(source)
         self._envelope = envelope = in_url or read_envelope(source, body)
         self._conversation: Conversation | None = None
@@ -142,7 +148,7 @@ class ChatCarriage:
 
     def load(self, load: Load) -> None:
         """Make `body` and `losses` those for the target."""
-        self._target = dialect(load.dialect)
+        self._target: TargetSide = target_side(load.dialect)
         self.same = load.dialect == self._source_name
         self.told = None
         if self.same:
@@ -165,8 +171,9 @@ class ChatCarriage:
         conversation = self.conversation()
         if self.fetched:
             conversation = with_media(conversation, self.fetched, load.dialect, load.capabilities)
-        conversation, self._names = fit_names(conversation, self._target.TOOL_NAMES)
-        self.body, self.losses = self._target.encode_request(conversation, load.model, load.capabilities)
+        target = dialect(load.dialect)
+        conversation, self._names = fit_names(conversation, target.TOOL_NAMES)
+        self.body, self.losses = target.encode_request(conversation, load.model, load.capabilities)
 
     def _renamed(self, model: str) -> bytes:
         """Return the client's own body, for a target that speaks its dialect."""
@@ -204,7 +211,7 @@ class ChatCarriage:
             return ResponsesStream(redact)
         if self._envelope.array:
             return ArrayStream(redact)
-        return ObservedStream(self._target, LINE_ENDS if self._source_name == "ollama" else SSE_ENDS, redact)
+        return ObservedStream(self._target, LINE_ENDS if self._source_name in _IN_LINES else SSE_ENDS, redact)
 
     def forget_request(self) -> None:
         self._own = self.body = b""
@@ -219,7 +226,7 @@ class EmbeddingsCarriage:
     """Texts to turn into vectors. Never streamed. `single` is what Gemini's URL says: one text, and one vector."""
 
     __slots__ = ("_own", "_request", "_single", "_source", "_target", "answer_losses", "body", "fetched", "losses",
-                 "model", "same", "stream", "stream_media_type", "told", "usage")  # fmt: skip
+                 "model", "older", "same", "stream", "stream_media_type", "told", "usage")  # fmt: skip
 
     def __init__(
         self, source: EmbeddingDialect, body: bytes, in_url: Envelope | None = None, *, single: bool = False
@@ -233,6 +240,7 @@ class EmbeddingsCarriage:
         self.stream_media_type = b""
         self._own = self.body = body
         self.fetched: dict[str, Media] = {}
+        self.older: str | None = None
         self.told: bytes | None = None
         self.same = False
         self.losses: Losses = []

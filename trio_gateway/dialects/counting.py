@@ -60,13 +60,14 @@ _count = msgspec.json.Decoder(_Count)
 class CountCarriage:
     """A Carriage for a request to count. Where the target speaks another dialect, `told` is the answer."""
 
-    __slots__ = ("_decoded", "_source", "answer_losses", "body", "fetched", "losses", "model", "own", "same", "stream",
-                 "stream_media_type", "told", "usage")  # fmt: skip
+    __slots__ = ("_decoded", "_source", "answer_losses", "body", "fetched", "losses", "model", "older", "own", "same",
+                 "stream", "stream_media_type", "told", "usage")  # fmt: skip
 
     def __init__(self, source: str, body: bytes, in_url: Envelope | None) -> None:
         self._source = source
         self.model = read_request(_named, body).model if in_url is None else in_url.model
         self.own = self.body = body
+        self.older: str | None = None
         self.stream = False
         self.stream_media_type = b""
         self.losses: Losses = []

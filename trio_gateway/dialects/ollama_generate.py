@@ -1,7 +1,8 @@
 """Ollama's /api/generate: a prompt without turns, served as a conversation of one.
 
 Requests become those of /api/chat and answers come from it, so that there is one place that knows what Ollama's words
-mean. Only clients speak this: to a provider the conversation goes as what it is.
+mean. Nothing is translated into this: an Ollama is passed the request as it is, anybody else is asked a conversation.
+Of what passes back only that is read which the gateway itself wants to know.
 """
 
 from __future__ import annotations
@@ -13,18 +14,26 @@ from gateway_schemas import ollama as wire
 from trio_gateway.dialects import ollama
 from trio_gateway.dialects.conversation import Answer, AnswerContext, Conversation, Loss, Losses
 from trio_gateway.dialects.events import AnswerEvent
-from trio_gateway.dialects.ollama import KEEP_ALIVE, MEDIA_TYPE_STREAM, encode_error, encode_stream_error
-from trio_gateway.dialects.wire import BAD_BODY, invalid, read_request
+from trio_gateway.dialects.ollama import (
+    KEEP_ALIVE,
+    MEDIA_TYPE_STREAM,
+    answer_decode,
+    encode_error,
+    encode_stream_error,
+)
+from trio_gateway.dialects.wire import BAD_BODY, invalid, read_answer, read_request
 from trio_gateway.errors import InvalidRequest
 
 __all__ = [
     "KEEP_ALIVE",
     "MEDIA_TYPE_STREAM",
     "AnswerEncoder",
+    "decode_answer",
     "decode_request",
     "encode_answer",
     "encode_error",
     "encode_stream_error",
+    "new_answer_decoder",
     "new_answer_encoder",
 ]
 
@@ -150,3 +159,26 @@ def _generated(line: bytes) -> bytes:
     generated.thinking = message.thinking or UNSET
     generated.tool_calls = message.tool_calls or UNSET
     return wire.encode(generated)
+
+
+# What both answers have, but for probabilities: those have a shape of their own, and nobody asks for them here.
+_READ = tuple(name for name in _SHARED if name != "logprobs")
+
+
+def _read_line(body: bytes, losses: Losses, /) -> answer_decode.Line:
+    """Read an answer, or a line of its stream, as one of /api/chat. Raises UpstreamBroke."""
+    line = read_answer(wire.generate_response_decoder, body)
+    message = answer_decode.Message(content=line.response, thinking=line.thinking, tool_calls=line.tool_calls)
+    if line.image:
+        message.images = [line.image]
+    return answer_decode.Line(message=message, **{name: getattr(line, name) for name in _READ})
+
+
+def decode_answer(body: bytes, /) -> Answer:
+    """Read an answer that passes. Raises as a dialect's does."""
+    return answer_decode.answer_of(_read_line(body, []), [])
+
+
+def new_answer_decoder() -> ollama.AnswerDecoder:
+    """Return what reads a stream that passes."""
+    return ollama.AnswerDecoder(_read_line)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from trio_gateway.dialects import AnswerEncoder, ClientSide, Dialect
+from trio_gateway.dialects import AnswerEncoder, ClientSide, TargetSide
 from trio_gateway.dialects.conversation import AnswerContext, Losses, Usage
 from trio_gateway.dialects.events import AnswerEvent, End, Fail, Open, Ping, Start, UsageUpdate
 from trio_gateway.dialects.names import rename_events
@@ -58,7 +58,7 @@ class TranslatedStream:
 
     def __init__(
         self,
-        source: Dialect,
+        source: TargetSide,
         target: ClientSide,
         context: AnswerContext,
         redact: Callable[[str], str] = _as_it_is,
@@ -140,7 +140,7 @@ class ObservedStream:
     __slots__ = ("_decoder", "_dialect", "_frames", "_held", "_redact", "begun", "ended", "error", "usage")
 
     def __init__(
-        self, dialect: Dialect, frame_ends: tuple[bytes, ...], redact: Callable[[str], str] = _as_it_is
+        self, dialect: TargetSide, frame_ends: tuple[bytes, ...], redact: Callable[[str], str] = _as_it_is
     ) -> None:
         self._dialect = dialect
         self._redact = redact

@@ -21,6 +21,9 @@ from trio_gateway.transport.watch import Overdue
 ANSWER_MAX_BYTES = 256 * 1024 * 1024  # of a plain answer, which is held whole
 ERROR_MAX_BYTES = 1024 * 1024  # of a provider's error body
 
+# Whose streams are lines of JSON: one of a single line, as Ollama tells that it has loaded a model, calls itself JSON.
+_PLAIN_IS_A_STREAM = frozenset({"ollama"})
+
 # What providers call their limits in headers. They are those of the channel's key, which all clients share: they are
 # told where one was met, and not as what a client has left.
 _LIMITS = (b"x-ratelimit-", b"anthropic-ratelimit-")
@@ -72,7 +75,8 @@ class OpenAnswer:
         if not carriage.stream:
             self.first = carriage.answer(await response.read(ANSWER_MAX_BYTES))
             return
-        if (response.header(b"content-type") or b"").startswith(b"application/json"):
+        plain = (response.header(b"content-type") or b"").startswith(b"application/json")
+        if plain and self.channel.dialect_name not in _PLAIN_IS_A_STREAM:
             carriage.answer(await response.read(ERROR_MAX_BYTES))  # raises the error that it may be
             raise UpstreamBroke("The provider answered a request for a stream with a plain answer.")
         passage = self.passage = carriage.open_stream(self.channel.without_keys)

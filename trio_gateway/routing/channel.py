@@ -67,7 +67,9 @@ class Channel:
         self._marks: dict[str, list[tuple[bytes, bytes]]] = {}
 
     def speaks(self, carriage: Carriage, model: str) -> str:
-        """Return the dialect that a request goes out in: the channel's, or the second one that OpenAI has."""
+        """Return what a request goes out in: the channel's dialect, an older endpoint of it, or OpenAI's second one."""
+        if carriage.older is not None and carriage.older in self.address.older:
+            return carriage.older
         if self.address.responses is not None and carriage.wants_responses(self.capabilities(model)):
             return "openai_responses"
         return self.dialect_name
@@ -76,6 +78,8 @@ class Channel:
         """Return the request target of an operation. Raises InvalidRequest where the provider has none for it."""
         if speaks == "openai_responses" and self.address.responses is not None:
             return self.address.responses.encode("ascii")
+        if speaks in self.address.older:
+            return self.address.older[speaks].encode("ascii")
         if operation == "count":
             # Where there is none the count is estimated, and nobody is asked.
             return providers.for_model(self.address.counting or "", model).encode("ascii")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -23,6 +24,7 @@ class Provider(NamedTuple):
     count_path: str | None = None  # counts a prompt's tokens
     responses_path: str | None = None  # of a provider that speaks Responses besides its dialect
     api_version: str | None = None
+    older_paths: Mapping[str, str] = {}  # of older endpoints, by what is spoken there
 
 
 PROVIDERS: dict[ProviderName, Provider] = {
@@ -76,6 +78,7 @@ PROVIDERS: dict[ProviderName, Provider] = {
         "/api/chat",
         "/api/tags",
         "/api/embed",
+        older_paths={"ollama_generate": "/api/generate"},
     ),
 }
 
@@ -84,6 +87,7 @@ class Address(NamedTuple):
     """Where a channel's requests go: an origin, and the request target of each operation.
 
     `chat`, `stream`, `embeddings`, `embedding` and `counting` may hold `{model}`, to be filled in with `for_model`.
+    `older` has the request targets of older endpoints, by what is spoken there.
     """
 
     origin: str
@@ -94,6 +98,7 @@ class Address(NamedTuple):
     embedding: str | None = None
     counting: str | None = None
     responses: str | None = None
+    older: Mapping[str, str] = {}
 
 
 def address(channel: ChannelConfig) -> Address:
@@ -115,6 +120,7 @@ def address(channel: ChannelConfig) -> Address:
         embedding=target(provider.embedding_path) if provider.embedding_path else None,
         counting=target(provider.count_path) if provider.count_path else None,
         responses=target(provider.responses_path) if provider.responses_path else None,
+        older={speaks: target(path) for speaks, path in provider.older_paths.items()},
     )
 
 

@@ -45,14 +45,14 @@ class _ChatLogprob(msgspec.Struct):
     top_logprobs: list[_ChatTopLogprob] | None = []
 
 
-class _Message(ollama.Message, kw_only=True):
+class Message(ollama.Message, kw_only=True):
     role: str | None = None  # type: ignore[assignment]  # not needed here: it can only be the assistant
 
 
 class Line(ollama.ChatResponse):
     """An answer, or one line of its stream."""
 
-    message: _Message | UnsetType | None = UNSET
+    message: Message | UnsetType | None = UNSET
     logprobs: list[_ChatLogprob] | UnsetType | None = UNSET  # type: ignore[assignment]  # Chat's shape
 
 
@@ -168,7 +168,11 @@ def decode_answer(body: bytes) -> Answer:
     Raises UpstreamError for `{"error": ...}`, UpstreamBroke for what is no answer, or not the whole of one.
     """
     losses: Losses = []
-    line = read_line(body, losses)
+    return answer_of(read_line(body, losses), losses)
+
+
+def answer_of(line: Line, losses: Losses) -> Answer:
+    """Return the answer that a line is; `losses` are what was left unread of it. Raises as `decode_answer`."""
     if line.error is not UNSET and line.error != NULL:
         raise error_in_answer(line.error)
     if line.done is not True:

@@ -12,6 +12,8 @@ Writing:  a delta of text or thought                         a line
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from msgspec import UNSET, Raw
 
@@ -52,10 +54,12 @@ _encode = msgspec.json.Encoder().encode
 class AnswerDecoder:
     """Turn an upstream's lines into events. Never raises; after Fail or End it gives nothing."""
 
-    __slots__ = ("_called", "_ended", "_ids", "_key", "_lines", "_open", "losses")
+    __slots__ = ("_called", "_decode", "_ended", "_ids", "_key", "_lines", "_open", "losses")
 
-    def __init__(self) -> None:
+    def __init__(self, decode: Callable[[bytes, Losses], reading.Line] = reading.read_line) -> None:
+        """`decode` reads one line; see `read_line`."""
         self.losses: Losses = []
+        self._decode = decode
         self._lines = LineDecoder()
         self._ids: reading.CallIds | None = None  # made with the first line
         self._key = -1  # of the latest part
@@ -98,7 +102,7 @@ class AnswerDecoder:
         if self._ids is None:
             line = line.removeprefix(_BOM)
         unknown: Losses = []
-        read = reading.read_line(line, unknown)
+        read = self._decode(line, unknown)
         if unknown:
             self._lose(unknown)
         return read
