@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from trio_gateway.endpoints import ENDPOINTS, METHODS, dialect_at, find_endpoint, unknown_verb
+from trio_gateway.endpoints import (
+    ENDPOINTS,
+    METHODS,
+    dialect_at,
+    find_endpoint,
+    served_to,
+    unknown_verb,
+    with_one_slash_less,
+)
 
 
 def test_every_path_is_one_methods_alone() -> None:
@@ -82,9 +90,47 @@ def test_a_verb_that_models_do_not_have_is_recognised(method: str, path: str, ve
         ("/v1/responses/resp_1", {}, "openai_responses"),
         ("/v1/models", {}, "openai_chat"),
         ("/", {}, "openai_chat"),
+        ("/v1/completions", {}, "openai_completions"),
+        ("/api/generate", {}, "ollama_generate"),
+        ("/v1/models/m:generateContent", {}, "gemini"),
     ],
 )
 def test_where_there_is_none_the_path_and_headers_tell_the_clients_dialect(
     path: str, headers: dict[bytes, bytes], dialect: str
 ) -> None:
     assert dialect_at(path, headers) == dialect
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "bare"),
+    [
+        ("POST", "/v1/embeddings/", "/v1/embeddings"),
+        ("POST", "/v1/messages//", "/v1/messages"),
+        ("POST", "/v1beta/models/m:generateContent/", "/v1beta/models/m:generateContent"),
+        ("POST", "/v1/embeddings", None),
+        ("GET", "/v1/embeddings/", None),
+        ("POST", "/v1/images/", None),
+        ("POST", "/", None),
+    ],
+)
+def test_an_endpoint_with_a_slash_behind_it_is_known_for_what_it_was_meant_to_be(
+    method: str, path: str, bare: str | None
+) -> None:
+    assert with_one_slash_less(method, path) == bare
+
+
+@pytest.mark.parametrize(
+    ("dialect", "some", "none"),
+    [
+        ("openai_chat", {"/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/models"}, "/v1/messages"),
+        ("openai_responses", {"/v1/chat/completions", "/v1/completions"}, "/api/chat"),
+        ("anthropic_messages", {"/v1/messages", "/v1/messages/count_tokens", "/v1/models"}, "/v1/responses"),
+        ("gemini", {"/v1beta/models", "/v1beta/models/{model}:embedContent"}, "/v1/messages"),
+        ("ollama", {"/api/chat", "/api/generate", "/api/embed", "/api/tags"}, "/v1/messages"),
+    ],
+)
+def test_what_there_is_for_an_api_is_listed(dialect: str, some: set[str], none: str) -> None:
+    served = served_to(dialect)
+    assert some <= {*served}
+    assert none not in served
+    assert len({*served}) == len(served)

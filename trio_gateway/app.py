@@ -18,14 +18,23 @@ from quart import Request, request
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 from quart_trio.wrappers import TrioResponse
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from gateway_schemas import ollama
 from trio_gateway import listings
+from trio_gateway.body import check_coding
 from trio_gateway.config import Config
-from trio_gateway.dialects import dialect
+from trio_gateway.dialects import client_side
 from trio_gateway.dialects.wire import read_request
-from trio_gateway.endpoints import METHODS, VERBS, dialect_at, find_endpoint, unknown_verb
+from trio_gateway.endpoints import (
+    METHODS,
+    VERBS,
+    dialect_at,
+    find_endpoint,
+    served_to,
+    unknown_verb,
+    with_one_slash_less,
+)
 from trio_gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, Unavailable, UnknownPath, WrongMethod
 from trio_gateway.exchange import Exchange
 from trio_gateway.gateway import Gateway
@@ -211,6 +220,7 @@ def _model(app: GatewayApp) -> Callable[..., Awaitable[TrioResponse]]:
 def _show(app: GatewayApp) -> Callable[[], Awaitable[TrioResponse]]:
     async def show() -> TrioResponse:
         _admit(app, request)
+        check_coding(dict(request.scope["headers"]).get(b"content-encoding", b""))
         asked = read_request(ollama.show_request_decoder, await request.get_data(True, False, False))
         name = asked.model or asked.name
         if not name:
@@ -234,6 +244,8 @@ async def _root() -> TrioResponse:
 
 
 async def _unreachable() -> TrioResponse:
+    if with_one_slash_less(request.method, request.scope["path"]) is not None:
+        raise NotFound  # Quart takes a slash at the end for none
     raise Unavailable("This endpoint is served by the gateway's own connection class, which was replaced.")
 
 
@@ -255,6 +267,12 @@ def _with_request_id(app: GatewayApp) -> Callable[[TrioResponse], Awaitable[Trio
 
 async def _on_http_error(error: HTTPException) -> TrioResponse:
     path = request.scope["path"]
+    bare = with_one_slash_less(request.method, path)
+    if bare is not None:
+        return _reply_with(
+            UnknownPath(f"There is nothing at {path}. Without the slash at its end, {bare} is served."),
+            dialect_at(bare, dict(request.scope["headers"])),
+        )
     verb = unknown_verb(request.method, path)
     if verb is not None and error.code in (404, 405):
         there_are = ", ".join(f":{known}" for known in VERBS)
@@ -266,7 +284,8 @@ async def _on_http_error(error: HTTPException) -> TrioResponse:
         response.headers["allow"] = allowed
         return response
     if error.code == 404:
-        return await _on_gateway_error(UnknownPath(f"There is nothing at {path}. Models answer under /v1."))
+        there_are = ", ".join(served_to(_spoken()))
+        return await _on_gateway_error(UnknownPath(f"There is nothing at {path}. This API is served at {there_are}."))
     if error.code == 413:
         return await _on_gateway_error(BodyTooLarge(f"The body is larger than {path} takes."))
     return await _on_gateway_error(GatewayError(error.description or "The request failed.", status=error.code))
@@ -277,7 +296,7 @@ async def _on_gateway_error(error: GatewayError) -> TrioResponse:
 
 
 def _reply_with(error: GatewayError, spoken: str) -> TrioResponse:
-    status, body = dialect(spoken).encode_error(error)
+    status, body = client_side(spoken).encode_error(error)
     response = _json(status, body)
     for name, value in error_headers(error):
         response.headers[name.decode("ascii")] = value.decode("ascii")

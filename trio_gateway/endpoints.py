@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from trio_gateway.dialects.carriage import Carriage, ChatCarriage, EmbeddingsCarriage, Operation
@@ -49,10 +50,19 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
 
 # What a wrong method at one of these paths is told to use.
 METHODS: dict[str, str] = {path: method for method, path in ENDPOINTS}
+_DIALECTS = {path: endpoint.dialect for (_, path), endpoint in ENDPOINTS.items()}
 
 # Names of models hold colons (llama3:8b) and slashes (channel/model): the last colon is the verb's.
 VERBS = ("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents")
 _GEMINI = re.compile(rf"/v1(?:alpha|beta)?/models/(.+):({'|'.join(VERBS)})")
+# What else is served there, in `app.py`: for the list of what there is.
+_VIEWS = {
+    "openai_chat": ("/v1/models",),
+    "anthropic_messages": ("/v1/models",),
+    "gemini": ("/v1beta/models", *(f"/v1beta/models/{{model}}:{verb}" for verb in VERBS)),
+    "ollama": ("/api/tags", "/api/show", "/api/version"),
+}
+_API_OF = {"openai_completions": "openai_chat", "openai_responses": "openai_chat", "ollama_generate": "ollama"}
 _VERB = re.compile(r"/v1(?:alpha|beta)?/models/.+:([A-Za-z]+)").fullmatch
 
 
@@ -81,11 +91,26 @@ def unknown_verb(method: str, path: str) -> str | None:
     return matched[1] if matched is not None and matched[1] not in VERBS else None
 
 
-def dialect_at(path: str, headers: dict[bytes, bytes]) -> str:
-    """Return the dialect that errors are told in where no endpoint was found: what the client seems to speak."""
+def with_one_slash_less(method: str, path: str) -> str | None:
+    """Return the path of the endpoint that a path would be without the slashes at its end; None where it is none."""
+    bare = path.rstrip("/")
+    return bare if bare != path and find_endpoint(method, bare, b"") is not None else None
+
+
+def served_to(dialect: str) -> list[str]:
+    """Return the paths of the API whose dialect it is."""
+    api = _API_OF.get(dialect, dialect)
+    paths = [path for path, spoken in _DIALECTS.items() if _API_OF.get(spoken, spoken) == api]
+    return [*paths, *_VIEWS.get(api, ())]
+
+
+def dialect_at(path: str, headers: Mapping[bytes, bytes]) -> str:
+    """Return the dialect that errors are told in where no exchange tells them: what the client seems to speak."""
+    if (spoken := _DIALECTS.get(path)) is not None:
+        return spoken
     if path.startswith("/api/"):
         return "ollama"
-    if path.startswith(("/v1beta/", "/v1alpha/")) or b"x-goog-api-key" in headers:
+    if path.startswith(("/v1beta/", "/v1alpha/")) or _VERB(path) or b"x-goog-api-key" in headers:
         return "gemini"
     if path.startswith("/v1/messages") or b"anthropic-version" in headers:
         return "anthropic_messages"

@@ -8,6 +8,7 @@
     │   ├── UnknownPath             404
     │   ├── WrongMethod             405
     │   ├── BodyTooLarge            413
+    │   ├── CodedBody               415
     │   └── TooManyRequests         429, with Retry-After
     ├── UpstreamError               the provider refused, failed or broke off
     │   ├── UpstreamUnreachable     502: no byte of the request can have been processed
@@ -94,6 +95,11 @@ class WrongMethod(ClientError):
 class BodyTooLarge(ClientError):
     status = 413
     code = "request_too_large"
+
+
+class CodedBody(ClientError):
+    status = 415
+    code = "unsupported_content_encoding"
 
 
 class TooManyRequests(ClientError):

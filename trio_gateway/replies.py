@@ -6,9 +6,13 @@ import math
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
+from trio_gateway.dialects import client_side
 from trio_gateway.dialects.conversation import Loss
-from trio_gateway.errors import LOSS, GatewayError, UpstreamError
+from trio_gateway.endpoints import dialect_at
+from trio_gateway.errors import LOSS, CodedBody, GatewayError, UpstreamError
 from trio_gateway.routing.channel import header_safe
+from trio_gateway.server.request_head import Asked
+from trio_gateway.server.response import Refusal
 
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
 Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
@@ -32,7 +36,8 @@ def error_headers(error: GatewayError) -> Headers:
 
     Retry-After in whole seconds (RFC 9110, 10.2.3), and retry-after-ms where that is not exact; x-should-retry where
     the provider said other than its status does: OpenAI's and Anthropic's clients obey both. The limits that were met
-    are the provider's, and told in its own words, to clients that know them.
+    are the provider's, and told in its own words, to clients that know them. Accept-Encoding with a 415 says which
+    codings of a body are taken (12.5.3).
     """
     headers: Headers = []
     if error.retry_after_s is not None:
@@ -40,6 +45,8 @@ def error_headers(error: GatewayError) -> Headers:
         headers.append((b"retry-after", b"%d" % math.ceil(after_s)))
         if after_s != math.ceil(after_s):
             headers.append((b"retry-after-ms", b"%d" % math.ceil(after_s * 1000)))
+    if isinstance(error, CodedBody):
+        headers.append((b"accept-encoding", b"identity"))
     if isinstance(error, UpstreamError):
         if error.retryable is not (error.status in _TRIED_AGAIN or error.status >= 500):
             headers.append((b"x-should-retry", b"true" if error.retryable else b"false"))
@@ -49,6 +56,13 @@ def error_headers(error: GatewayError) -> Headers:
     if error.code == LOSS:
         headers += _paths_header(b"x-gateway-loss", [pointer for pointer, _ in error.violations])
     return headers
+
+
+def refuse(error: GatewayError, asked: Asked, request_id: bytes) -> Refusal:
+    """Tell an error of the server's own, which no exchange has seen, in the words of the client's API."""
+    spoken = dialect_at(asked.path, asked.headers)
+    status, body = client_side(spoken).encode_error(error)
+    return Refusal(status, [JSON, *id_headers(spoken, request_id), *error_headers(error)], body)
 
 
 def id_headers(dialect: str, request_id: bytes) -> Headers:

@@ -23,6 +23,7 @@ from trio_gateway.config import Config, validate
 from trio_gateway.gateway import Gateway
 from trio_gateway.ledger.record import Record
 from trio_gateway.observe.logs import ExchangeLog
+from trio_gateway.replies import refuse
 from trio_gateway.server.serve import serve
 from trio_gateway.simulator import Simulator, SimulatorConfig, serve_simulator
 
@@ -202,7 +203,7 @@ async def open_house(
 
         async def serving(task_status: trio.TaskStatus[Any]) -> None:
             if under == "ours":
-                await serve(as_asgi(app), config.server, shutdown=shutdown, task_status=task_status)
+                await serve(as_asgi(app), config.server, shutdown=shutdown, refuse=refuse, task_status=task_status)
             else:
                 hypercorn = HypercornConfig()
                 hypercorn.bind = ["127.0.0.1:0"]

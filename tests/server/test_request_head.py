@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trio_gateway.errors import ClientError
-from trio_gateway.server.request_head import parse_head
+from trio_gateway.server.request_head import glimpse, parse_head
 from trio_gateway.server_config import ServerConfig
 
 CONFIG = ServerConfig()
@@ -147,6 +147,22 @@ def test_usual_hosts_are_accepted(host):
 def test_http_1_0_needs_no_host_but_may_not_have_two():
     assert parse_head(head(start=b"GET / HTTP/1.0", host=None), CONFIG).headers == []
     assert refusal(head(b"Host: h", start=b"GET / HTTP/1.0"))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("head", "path", "headers"),
+    [
+        (b"POST /v1/messages?a=1 HTTP/9.9\r\nA: 1\r\nb:2 \r\n\r\n", "/v1/messages", {b"a": b"1", b"b": b"2"}),
+        (b"POST https://host/v1/messages HTTP/1.1\r\n", "/v1/messages", {}),
+        (b"POST /api/%63hat", "/api/chat", {}),
+        (b"POST /\xff", "/\xff", {}),
+        (b"\x16\x03\x01", "/", {}),
+        (b"POST", "/", {}),
+        (b"", "/", {}),
+    ],
+)
+def test_of_a_head_that_is_refused_the_path_and_headers_are_made_out_where_they_can_be(head, path, headers):
+    assert glimpse(head) == (path, headers)
 
 
 def test_names_are_lowered_and_values_trimmed():

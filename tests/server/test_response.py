@@ -8,7 +8,17 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from trio_gateway.errors import Unavailable
-from trio_gateway.server.response import NAMED, DateLine, InvalidResponse, Names, Response, State, error_response
+from trio_gateway.server.request_head import Asked
+from trio_gateway.server.response import (
+    NAMED,
+    DateLine,
+    InvalidResponse,
+    Names,
+    Response,
+    State,
+    refuse,
+    whole_response,
+)
 
 DATE = DateLine().at(784_111_777)
 
@@ -194,9 +204,7 @@ def test_the_date_is_rendered_once_a_second():
 
 
 def test_an_error_of_the_servers_own_is_json_and_closes():
-    data = error_response(
-        Unavailable("full", code="too_many_connections"), DATE, [(b"content-type", b"application/json")]
-    )
+    data = whole_response(refuse(Unavailable("full", code="too_many_connections"), Asked(), b"req_1"), DATE)
     assert data.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"connection: close" in head(data)
     assert data.endswith(

@@ -18,6 +18,7 @@ from trio_gateway.cli.serve import run
 from trio_gateway.config import Config, validate
 from trio_gateway.dialects.framing import SseDecoder
 from trio_gateway.errors import GatewayError
+from trio_gateway.replies import refuse
 from trio_gateway.server.serve import Server
 from trio_gateway.server.serve import serve as serve_app
 from trio_gateway.simulator import Simulator, SimulatorConfig, serve_simulator
@@ -63,7 +64,7 @@ async def _demo(bind: str, once: bool) -> int:
 
 
 async def _serve(config: Config, task_status: trio.TaskStatus[Server]) -> None:
-    await serve_app(as_asgi(build_app(config)), config.server, task_status=task_status)
+    await serve_app(as_asgi(build_app(config)), config.server, refuse=refuse, task_status=task_status)
 
 
 def _config(simulator: Simulator, bind: str, token: str) -> Config:

@@ -18,6 +18,7 @@ from trio_gateway.config import TOKEN_VARIABLE, Config, load
 from trio_gateway.errors import ConfigError
 from trio_gateway.observe.logs import configure_logging, form_for
 from trio_gateway.reload import Reloader
+from trio_gateway.replies import refuse
 from trio_gateway.server.supervisor import WorkerCommand, WorkerFailed, supervise
 from trio_gateway.server.worker import LINK, run_worker
 from trio_gateway.startup import configuration, made_token, require_channels, tell_token
@@ -52,7 +53,7 @@ async def _serve_here(config: Config, path: str | None, overrides: dict[str, obj
     on_hangup = None if app.reloader is None else app.reloader.reload
     spare_the_collector()
     return await run_worker(
-        as_asgi(app), config.server, on_drain=on_drain, on_hangup=on_hangup, task_status=Told(config)
+        as_asgi(app), config.server, on_drain=on_drain, on_hangup=on_hangup, refuse=refuse, task_status=Told(config)
     )
 
 

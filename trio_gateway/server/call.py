@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trio_gateway.errors import GatewayError
-from trio_gateway.server.request_head import Request
-from trio_gateway.server.response import COMPLETE, HELD, UNSTARTED, Response, error_body
+from trio_gateway.server.request_head import Asked, Request
+from trio_gateway.server.response import COMPLETE, HELD, UNSTARTED, Response
 from trio_gateway.server.service import Message, Scope, log
 
 if TYPE_CHECKING:
@@ -108,9 +108,10 @@ class Call:
             keep_alive = self.response.keep_alive and self.request.complete and not connection.must_close()
             request = self.request
             self.response = Response(head_only=request.method == "HEAD", http_10=request.http_10, keep_alive=keep_alive)
-            self.response.start(500, connection.service.error_headers())
-            body = error_body(GatewayError("the server failed to answer", code="internal_error"))
-            await connection.write(self.response.body(body, False, connection.service.date_line()))
+            error = GatewayError("the server failed to answer", code="internal_error")
+            told = connection.service.refusal(error, Asked(request.path))
+            self.response.start(told.status, told.headers)
+            await connection.write(self.response.body(told.body, False, connection.service.date_line()))
         else:
             self.response.keep_alive = False
             if self.response.ends_with_connection:

@@ -228,7 +228,7 @@ class Connection:
             with self._calls:
                 if refusal is not None and untouched and not self.gone:
                     head_only = call is not None and call.request.method == "HEAD"
-                    await self.write(self.service.refusal(refusal, head_only=head_only))
+                    await self.write(self.service.last_words(refusal, self._parser.asked, head_only=head_only))
                 elif refusal is not None and call is not None and call.response.ends_with_connection:
                     self.stream.reset()
                 if not self.gone and (refusal is not None or unread or self._parser.held_bytes):

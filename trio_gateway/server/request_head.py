@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import httptools
@@ -64,6 +67,26 @@ class Request:
         return body
 
 
+REQUEST_PATH = re.compile(rb"[^\x00-\x20]+ (?:(?i:https?)://[^/?# ]*)?(/[^?#\x00-\x20]*)")
+
+
+class Asked(NamedTuple):
+    """What can be made out of a request that is refused, so that its client is told in its own API's words."""
+
+    path: str = "/"
+    headers: Mapping[bytes, bytes] = MappingProxyType({})
+
+
+def glimpse(head: bytes) -> Asked:
+    """Read what there is of a head that is malformed, too large or not whole. Never raises."""
+    path = REQUEST_PATH.match(head)
+    if path is None:
+        return Asked()
+    lines = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+    headers = {name.lower(): value.strip() for name, colon, value in lines if colon}
+    return Asked(unquote(path[1].decode("latin-1")), headers)
+
+
 class HeadersReader:
     """What llhttp calls, header by header."""
 
@@ -121,7 +144,7 @@ def header_too_large(message: str) -> ClientError:
 
 
 def body_too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"a request body may have {limit} bytes at most")
+    return BodyTooLarge(f"a request body may have {limit} bytes at most (server.max_body_bytes)")
 
 
 def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from trio_gateway.server.request_body import ChunkedDecoder
-from trio_gateway.server.request_head import Request, header_too_large, malformed, parse_head
+from trio_gateway.server.request_head import Asked, Request, glimpse, header_too_large, malformed, parse_head
 from trio_gateway.server_config import ServerConfig
 
 NOT_A_METHOD = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z]")
@@ -39,6 +39,12 @@ class RequestParser:
     def idle(self) -> bool:
         """Between two requests, with nothing of the next one here."""
         return self.request is None and not self._buffer
+
+    @property
+    def asked(self) -> Asked:
+        """What is known of the request that `feed` or `finish` raised for; where none has begun, next to nothing."""
+        request = self.request
+        return glimpse(self._buffer) if request is None else Asked(request.path, dict(request.headers))
 
     def feed(self, data: bytes) -> None:
         """Understand as much of `data` as belongs to the request at hand. Raises `ClientError` (see `parse_head`).
@@ -81,8 +87,8 @@ class RequestParser:
             return
         self._searched = 0
         end += 4
-        request = parse_head(data[:end], self._config)
-        self.request = request
+        self._buffer = data  # while it may yet be refused
+        self.request = request = parse_head(data[:end], self._config)
         self._buffer = b""
         data = data[end:]
         if request.complete:
@@ -94,6 +100,7 @@ class RequestParser:
                 self._read_body(request, data)
 
     def _keep_partial_head(self, data: bytes) -> None:
+        self._buffer = data
         if len(data) >= self._config.header_max_bytes:
             raise header_too_large(f"a request's head may have {self._config.header_max_bytes} bytes at most")
         if NOT_A_METHOD.match(data):
@@ -101,7 +108,6 @@ class RequestParser:
         # A head that ends its lines with LF alone would have us wait for an end that has long come.
         if LONE_LF.search(data, self._searched):
             raise malformed("a line of the head ends without CR")
-        self._buffer = data
         self._searched = max(0, len(data) - 3)
 
     def _read_body(self, request: Request, data: bytes) -> None:

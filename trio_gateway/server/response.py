@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from enum import Enum
 from http import HTTPStatus
+from typing import NamedTuple
 
 import msgspec
 
 from trio_gateway.errors import GatewayError
-from trio_gateway.server.request_head import Header
+from trio_gateway.server.request_head import Asked, Header
 
 SERVER = b"trio-gateway"
 NAMES_REMEMBERED_MAX = 1024
@@ -216,17 +217,27 @@ def without(date_line: bytes, kind: Kind) -> bytes:
     return b"".join(line for line in date_line.splitlines(keepends=True) if not line.startswith(name))
 
 
-def error_body(error: GatewayError) -> bytes:
-    """An error of the server's own, in the shape OpenAI's clients read; others show its message at least."""
-    return msgspec.json.encode(
-        {"error": {"message": error.message, "type": error.kind, "param": error.pointer, "code": error.code}}
-    )
+class Refusal(NamedTuple):
+    """A response of the server's own."""
+
+    status: int
+    headers: list[Header]
+    body: bytes
 
 
-def error_response(
-    error: GatewayError, date_line: bytes, headers: list[tuple[bytes, bytes]], *, head_only: bool = False
-) -> bytes:
-    """A whole response, after which the connection is closed."""
+Refuse = Callable[[GatewayError, Asked, bytes], Refusal]
+"""How an error of the server's own is told: given what is known of the request, and the id that it has from here on."""
+
+
+def refuse(error: GatewayError, asked: Asked, request_id: bytes) -> Refusal:
+    """Tell it in the shape that OpenAI's clients read, whatever was asked."""
+    told = {"message": error.message, "type": error.kind, "param": error.pointer, "code": error.code}
+    headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id)]
+    return Refusal(error.status, headers, msgspec.json.encode({"error": told}))
+
+
+def whole_response(refusal: Refusal, date_line: bytes, *, head_only: bool = False) -> bytes:
+    """The bytes of a response after which the connection is closed."""
     response = Response(head_only=head_only, http_10=False, keep_alive=False)
-    response.start(error.status, headers)
-    return response.body(error_body(error), False, date_line)
+    response.start(refusal.status, refusal.headers)
+    return response.body(refusal.body, False, date_line)

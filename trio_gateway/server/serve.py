@@ -13,6 +13,7 @@ from trio_gateway.errors import GatewayError, Unavailable
 from trio_gateway.server.connection import Address, Connection
 from trio_gateway.server.lifespan import Lifespan
 from trio_gateway.server.listeners import accept, accept_waiting, bound_address, close_listeners, listen
+from trio_gateway.server.response import Refuse, refuse
 from trio_gateway.server.service import App, Service, log
 from trio_gateway.server.streams import ByteStream, DirectStream, TrioStream
 from trio_gateway.server.tls import handshake, hypercorn_config, tls_context
@@ -122,7 +123,7 @@ class Server:
         if self._context is not None:
             return
         try:
-            connected.send(self.service.refusal(refusal))
+            connected.send(self.service.last_words(refusal))
             if self._refused_lingering < REFUSED_LINGERING_MAX:
                 self._refused_lingering += 1
                 try:
@@ -156,14 +157,16 @@ async def serve(
     *,
     shutdown: trio.Event | None = None,
     sockets: Sequence[socket.socket] | None = None,
+    refuse: Refuse = refuse,
     task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` until `shutdown` is set and the running exchanges are over, at most `drain_s` later.
 
     `task_status` gets the `Server` once it accepts connections. `sockets` are bound TCP or unix sockets to use instead
-    of `config.bind`; they are listened on, and closed in the end. Cancelling cancels every exchange at once, and the
-    application's lifespan with them; `Server.abort` only the exchanges. Raises `ConfigError` when the sockets or
-    certificates cannot be had, `LifespanFailed` when the application does not start.
+    of `config.bind`; they are listened on, and closed in the end. `refuse` words the server's own errors. Cancelling
+    cancels every exchange at once, and the application's lifespan with them; `Server.abort` only the exchanges.
+    Raises `ConfigError` when the sockets or certificates cannot be had, `LifespanFailed` when the application does not
+    start.
     """
     shutdown = trio.Event() if shutdown is None else shutdown
     lifespan = Lifespan(app)
@@ -174,7 +177,7 @@ async def serve(
             await lifespan.startup()
             listeners = listen(config, sockets)
             try:
-                server = Server(Service(app, config, lifespan.state), listeners)
+                server = Server(Service(app, config, lifespan.state, refuse), listeners)
                 for bind in server.binds:
                     log.info("serving on %s", bind)
                 task_status.started(server)

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from trio_gateway.errors import GatewayError, Unavailable
 from trio_gateway.request_ids import RequestIds
-from trio_gateway.server.response import DateLine, error_response
+from trio_gateway.server.request_head import Asked
+from trio_gateway.server.response import DateLine, Refusal, Refuse, refuse, whole_response
 from trio_gateway.server_config import ServerConfig
 
 Message = MutableMapping[str, Any]
@@ -35,7 +36,9 @@ class Drainable(Protocol):
 class Service:
     """The application, the settings, and who is connected. Nothing here awaits."""
 
-    def __init__(self, app: App, config: ServerConfig, state: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, app: App, config: ServerConfig, state: dict[str, Any] | None = None, refuse: Refuse = refuse
+    ) -> None:
         self.app = app
         self.config = config
         self.state: dict[str, Any] = {} if state is None else state
@@ -43,6 +46,7 @@ class Service:
         self.open_count = 0
         self._connections: set[Drainable] = set()
         self._addresses: Counter[str] = Counter()
+        self._refuse = refuse
         self._date = DateLine()
         self._request_ids = RequestIds()
 
@@ -87,10 +91,10 @@ class Service:
         for connection in list(self._connections):
             connection.abort(reason)
 
-    def refusal(self, error: GatewayError, *, head_only: bool = False) -> bytes:
-        """The answer for a connection that was not admitted."""
-        return error_response(error, self.date_line(), self.error_headers(), head_only=head_only)
+    def refusal(self, error: GatewayError, asked: Asked | None = None) -> Refusal:
+        """What a client is told by the server itself: nobody else gave the request an id."""
+        return self._refuse(error, asked or Asked(), next(self._request_ids))
 
-    def error_headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers of a response that is the server's own: nobody else gave the request an id."""
-        return [(b"content-type", b"application/json"), (b"x-request-id", next(self._request_ids))]
+    def last_words(self, error: GatewayError, asked: Asked | None = None, *, head_only: bool = False) -> bytes:
+        """The bytes of that, for a connection that ends with it."""
+        return whole_response(self.refusal(error, asked), self.date_line(), head_only=head_only)

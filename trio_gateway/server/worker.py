@@ -11,6 +11,7 @@ from functools import partial
 import trio
 
 from trio_gateway.errors import ConfigError
+from trio_gateway.server.response import Refuse, refuse
 from trio_gateway.server.serve import Server, serve
 from trio_gateway.server.service import App, log
 from trio_gateway.server_config import ServerConfig
@@ -28,16 +29,17 @@ async def run_worker(
     environ: Mapping[str, str] = os.environ,
     on_drain: Callable[[], None] = lambda: None,
     on_hangup: Callable[[], Awaitable[object]] | None = None,
+    refuse: Refuse = refuse,
     task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
 ) -> int:
     """Serve `app` in this process until SIGTERM or SIGINT, and return the exit status.
 
     The first signal drains (status 0); the second cancels what still runs, the third the application's shutdown too
     (128 and the signal's number). SIGHUP reads the certificate again, and calls `on_hangup`. Started by a supervisor,
-    it says when it is ready, and drains when the supervisor dies. `on_drain` is called as draining begins. Call it from
-    the main thread; raises what `serve` raises.
+    it says when it is ready, and drains when the supervisor dies. `on_drain` is called as draining begins; `refuse`
+    words the server's own errors. Call it from the main thread; raises what `serve` raises.
     """
-    return await Worker(app, config, environ.get(LINK), on_drain, on_hangup).run(task_status)
+    return await Worker(app, config, environ.get(LINK), on_drain, on_hangup, refuse).run(task_status)
 
 
 class Worker:
@@ -50,6 +52,7 @@ class Worker:
         link: str | None,
         on_drain: Callable[[], None],
         on_hangup: Callable[[], Awaitable[object]] | None = None,
+        refuse: Refuse = refuse,
     ) -> None:
         self._app = app
         self._config = config
@@ -58,6 +61,7 @@ class Worker:
             self._link.set_inheritable(False)  # whatever the application starts is not to keep it open
         self._on_drain = on_drain
         self._on_hangup = on_hangup
+        self._refuse = refuse
         self._shutdown = trio.Event()
         self._server: Server | None = None
         self._everything = trio.CancelScope()
@@ -69,7 +73,7 @@ class Worker:
             async with trio.open_nursery() as listening:
                 listening.start_soon(self._obey, signals)
                 async with trio.open_nursery() as serving:
-                    serve_app = partial(serve, self._app, self._config, shutdown=self._shutdown)
+                    serve_app = partial(serve, self._app, self._config, shutdown=self._shutdown, refuse=self._refuse)
                     self._server = await serving.start(serve_app)
                     if self._link is not None:
                         listening.start_soon(self._keep_link, self._link)
