@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, closing
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from google import genai
 from google.genai import errors, types
+from pydantic import BaseModel, Field
 
 from tests.e2e.apis import PROVIDERS
 from tests.e2e.vendors import (
@@ -126,6 +127,28 @@ async def test_structured_output_follows_the_schema(house: Houses, provider: str
             ),
         )
         assert_forecast(answer.text)
+
+
+class Reading(BaseModel):
+    degrees: int = Field(ge=-90, le=60)
+    sky: Literal["clear", "grey"]
+    note: str | None = None
+
+
+class Report(BaseModel):
+    readings: list[Reading] = Field(min_length=1)
+
+
+async def test_a_structured_answer_is_parsed_into_the_clients_model(house: Houses, provider: str) -> None:
+    config = types.GenerateContentConfig(response_mime_type="application/json", response_schema=Report)
+    async with house() as running:
+        answer = await with_client(
+            running,
+            lambda client: client.models.generate_content(
+                model=PROVIDERS[provider], contents="Weather as JSON", config=config
+            ),
+        )
+        assert isinstance(answer.parsed, Report)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 
 import ollama
 import pytest
+from pydantic import BaseModel, Field
 
 from tests.e2e.apis import PROVIDERS
 from tests.e2e.vendors import (
@@ -108,6 +109,20 @@ async def test_structured_output_follows_the_schema(house: Houses, provider: str
             running, lambda client: client.chat(PROVIDERS[provider], [user("Weather as JSON")], format=FORECAST)
         )
         assert_forecast(answer.message.content)
+
+
+class Reading(BaseModel):
+    degrees: int = Field(ge=-90, le=60)
+    note: str | None = Field(default=None, max_length=20)
+
+
+async def test_a_models_own_schema_is_taken_by_every_provider(house: Houses, provider: str) -> None:
+    schema = Reading.model_json_schema()
+    async with house() as running:
+        answer = await with_client(
+            running, lambda client: client.chat(PROVIDERS[provider], [user("Weather as JSON")], format=schema)
+        )
+        assert Reading.model_validate_json(answer.message.content)
 
 
 @pytest.mark.parametrize("status", [400, 403, 429, 500, 503])

@@ -117,6 +117,26 @@ def frozen(value: Any) -> Any:
     return value
 
 
+def apart_from_closing(schema: Any, path: tuple[Any, ...] = ()) -> tuple[Any, list[tuple[Any, ...]]]:
+    """Return a frozen schema without `additionalProperties: false`, and the paths of the objects that said so.
+
+    So what closes an object more than the client said is told from what no longer closes one.
+    """
+    if not isinstance(schema, tuple) or schema[0] not in ("object", "array"):
+        return schema, []
+    named = sorted(schema[1], key=lambda pair: pair[0]) if schema[0] == "object" else list(enumerate(schema[1]))
+    closing, members = ("additionalProperties", ("bool", False)), []
+    closed = [path] if closing in named else []
+    for name, value in named:
+        if (name, value) != closing:
+            value, inner = apart_from_closing(value, (*path, name))
+            members.append((name, value))
+            closed += inner
+    if schema[0] == "object":
+        return ("object", frozenset(members)), closed
+    return ("array", tuple(value for _, value in members)), closed
+
+
 def request_atoms(conversation: Conversation) -> list[Atom]:
     """Return the normal form of what a dialect's decoder made of a request."""
     return _Normaliser(conversation).atoms()
@@ -159,7 +179,10 @@ class _Normaliser:
             if effort != "none" and asked.show is not None and (asked.show or source.source not in _HIDES_THOUGHTS):
                 yield Atom(("show thoughts", asked.show), asked.at)
         if (output := source.output) is not None and output.kind != "text":
-            yield Atom(("output", output.kind, value_of(output.schema)), output.at)
+            schema, closed = apart_from_closing(value_of(output.schema))
+            yield Atom(("output", output.kind, schema), output.at)
+            for path in closed:
+                yield Atom(("output is closed", path), output.at)
             for name, said in (
                 ("name", output.name),
                 ("strict", output.strict or None),

@@ -44,7 +44,9 @@ def sketches(draw: st.DrawFn, *dialects: str) -> Sketch:
         "max_tokens": draw(st.integers(16 if "openai_responses" in sides else 1, 4096)),
         "stop": [] if "openai_responses" in sides else draw(st.lists(visible_texts, max_size=4, unique=True)),
         "stream": draw(st.booleans()),
-        "schema": draw(st.none() | object_schemas()),
+        "schema": draw(
+            st.none() | (object_schemas().map(closed) if "anthropic_messages" in sides else object_schemas())
+        ),
     }
     if tools:
         choices: list[Any] = [None, "auto"]
@@ -73,7 +75,14 @@ def _tools(draw: st.DrawFn, strict: bool) -> dict[str, Any]:
     }
     if strict:
         tool["strict"] = draw(st.sampled_from((None, True)))
+        if tool["strict"]:
+            tool["parameters"] = closed(tool["parameters"])
     return tool
+
+
+def closed(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return an object's schema as Anthropic enforces it; so does OpenAI that of a strict tool."""
+    return schema | {"additionalProperties": False}
 
 
 @st.composite

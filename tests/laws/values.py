@@ -80,6 +80,9 @@ wild_schemas: st.SearchStrategy[Any] = object_schemas() | st.sampled_from(
         {"type": "object", "properties": {"a": {"const": 1}, "b": {"oneOf": [{"type": "string"}, {"type": "null"}]}}},
         {"type": "object", "properties": {"properties": {"type": "object"}}, "required": ["properties"]},
         {"type": "object"},
+        {"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}, "additionalProperties": True},
+        {"$ref": "#/$defs/T", "$defs": {"T": {"type": "object", "properties": {"t": {"$ref": "#/$defs/T"}}}}},
+        {"type": "string", "enum": ["a", "b"], "maxLength": 1},
     )
 )
 

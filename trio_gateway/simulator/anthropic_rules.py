@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from trio_gateway.simulator.anthropic_schemas import check_schema
 from trio_gateway.simulator.reading import is_base64, names, tag
 from trio_gateway.simulator.script import Rejected
 
@@ -290,6 +291,8 @@ def _check_tools(tools: Any) -> list[str]:
         schema = tool.get("input_schema")
         if not isinstance(schema, dict) or schema.get("type") != "object":
             raise _bad(f"tools.{at}.custom.input_schema.type: Field required")
+        if tool.get("strict") is True:
+            check_schema(schema, f"tools.{at}.custom")
     if len(set(names)) != len(names):
         raise _bad("tools: Tool names must be unique.")
     return names
@@ -352,7 +355,7 @@ def _check_values(request: dict[str, Any]) -> None:
         if field not in ("effort", "format", "task_budget"):
             raise _bad(f"output_config.{field}: Extra inputs are not permitted")
     if wanted.get("format") is not None:
-        _check_closed(_object(wanted, "format").get("schema"))
+        check_schema(_object(wanted, "format").get("schema"), "output_config.format.schema")
 
 
 def _object(parent: dict[str, Any], field: str) -> dict[str, Any]:
@@ -361,22 +364,6 @@ def _object(parent: dict[str, Any], field: str) -> dict[str, Any]:
     if not isinstance(value, dict | None):
         raise _bad(f"{field}: Input should be a valid dictionary or object to extract fields from")
     return value or {}
-
-
-def _check_closed(schema: Any) -> None:
-    """Objects of a structured answer's schema must say that they hold nothing else."""
-    if isinstance(schema, list):
-        for one in schema:
-            _check_closed(one)
-    elif isinstance(schema, dict):
-        if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
-            raise _bad("output_config.format.schema: For 'object' type, 'additionalProperties' must be set to false")
-        for key, value in schema.items():
-            if key == "properties" and isinstance(value, dict):
-                for one in value.values():
-                    _check_closed(one)
-            elif key in ("items", "anyOf", "allOf", "$defs"):
-                _check_closed(list(value.values()) if key == "$defs" and isinstance(value, dict) else value)
 
 
 def _check_cache_markers(request: dict[str, Any]) -> None:

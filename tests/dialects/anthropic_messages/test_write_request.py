@@ -405,7 +405,7 @@ def test_what_has_no_counterpart_is_reported() -> None:
 
 
 def test_schemas_keep_their_very_text() -> None:
-    schema = b'{"properties": {"type": {"const":1.0}}, "type" : "object", "$defs":{}}'
+    schema = b'{"properties": {"type": {"const":1.0}}, "type" : "object", "$defs":{}, "additionalProperties":false}'
     body, losses = encode_request(talk(hi(), tools=[Tool("f", parameters=Raw(schema), strict=True)]), "c", OLD)
     assert schema in body
     assert losses == []
@@ -573,14 +573,64 @@ def test_a_limit_is_invented_without_loss_and_lowered_with_one() -> None:
 
 
 def test_a_schema_for_the_answer_is_sent_where_the_model_takes_one() -> None:
-    schema = Raw(b'{"type":"object"}')
+    schema = Raw(b'{"type":"string"}')
     output = OutputFormat("json_schema", "/response_format", "answer_1", schema, True)
     body, lost = write(talk(hi(), output=output), NEW)
-    assert body["output_config"] == {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+    assert body["output_config"] == {"format": {"type": "json_schema", "schema": {"type": "string"}}}
     assert lost == ["/response_format/json_schema/name"]
     assert write(talk(hi(), output=output), OLD)[1] == ["/response_format"]
     assert write(talk(hi(), output=OutputFormat("json_object", "/response_format")), NEW)[1] == ["/response_format"]
     assert write(talk(hi(), output=OutputFormat("text", "/response_format")), NEW)[1] == []
+
+
+def test_an_answers_schema_is_written_as_the_provider_takes_it_and_what_it_cannot_hold_is_reported() -> None:
+    schema = Raw(b'{"type":"object","properties":{"n":{"type":"integer","minimum":1}}}')
+    output = OutputFormat("json_schema", "/response_format", schema=schema)
+    body, lost = write(talk(hi(), output=output), NEW)
+    assert body["output_config"]["format"]["schema"] == {
+        "type": "object",
+        "properties": {"n": {"type": "integer"}},
+        "additionalProperties": False,
+    }
+    assert lost == ["/response_format/json_schema/schema/properties/n/minimum"]
+
+
+@pytest.mark.parametrize(
+    ("source", "at"),
+    [
+        ("openai_responses", "/text/format/schema"),
+        ("anthropic_messages", "/output_config/format/schema"),
+        ("gemini", "/generationConfig/responseJsonSchema"),
+        ("ollama", "/format"),
+    ],
+)
+def test_what_falls_of_an_answers_schema_is_where_the_client_wrote_it(source: str, at: str) -> None:
+    node = at.removesuffix("/schema")
+    output = OutputFormat("json_schema", node, schema=Raw(b'{"type":"string","maxLength":3}'))
+    assert write(talk(hi(), output=output, source=source), NEW)[1] == [f"{at}/maxLength"]
+
+
+def test_a_recursive_schema_for_the_answer_is_lost_as_a_whole() -> None:
+    schema = Raw(b'{"$ref":"#/$defs/T","$defs":{"T":{"type":"array","items":{"$ref":"#/$defs/T"}}}}')
+    body, lost = write(talk(hi(), output=OutputFormat("json_schema", "/response_format", schema=schema)), NEW)
+    assert "output_config" not in body
+    assert lost == ["/response_format"]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        b'{"type":"object","properties":{}}',
+        b'{"type":"object","properties":{"n":{"type":"integer","minimum":1}},"additionalProperties":false}',
+        b'{"type":"object","properties":{"t":{"$ref":"#"}},"additionalProperties":false}',
+    ],
+)
+def test_a_tool_whose_schema_cannot_be_enforced_keeps_all_of_it_and_is_not_strict(schema: bytes) -> None:
+    tool = Tool("f", at="/tools/0", parameters=Raw(schema), strict=True)
+    body, losses = encode_request(talk(hi(), tools=[tool]), "c", OLD)
+    assert schema in body
+    assert b"strict" not in body
+    assert [loss.pointer for loss in losses] == ["/tools/0/function/strict"]
 
 
 def test_the_rest_is_carried_or_reported() -> None:
@@ -649,6 +699,7 @@ def test_the_last_four_cache_marks_are_kept_and_longer_ones_come_first() -> None
 
 # ---------------------------------------------------------------------------------------- properties
 
+CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).filter(str.strip)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
@@ -686,7 +737,10 @@ def own_requests(draw: st.DrawFn) -> dict[str, Any]:
         "service_tier": draw(st.sampled_from(["auto", "standard_only"])),
         "metadata": {"user_id": draw(TEXTS)},
         "cache_control": {"type": "ephemeral", "ttl": "5m"},
-        "tools": [{"name": "f", "input_schema": {"type": "object", "properties": draw(ARGUMENTS)}, "strict": True}],
+        "tools": [
+            {"name": "f", "input_schema": {"type": "object", "properties": draw(ARGUMENTS)}, "strict": False},
+            {"name": "g", "input_schema": CLOSED, "strict": True},
+        ],
     }
     return body | {name: value for name, value in optional.items() if draw(st.booleans())}
 

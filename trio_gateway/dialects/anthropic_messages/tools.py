@@ -9,9 +9,11 @@ from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.anthropic_messages.caching import CacheMarks
+from trio_gateway.dialects.anthropic_messages.schemas import fit
 from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Tool
+from trio_gateway.dialects.members import member
 from trio_gateway.dialects.names import carry_name
 from trio_gateway.dialects.wire import BAD_BODY
 
@@ -40,7 +42,7 @@ def write_tools(
     written: list[object] = []
     for tool in _offered(conversation, losses):
         if tool.kind != "hosted":
-            written.append(_write_tool(tool, marks, losses))
+            written.append(_write_tool(tool, conversation.source, marks, losses))
         elif conversation.source == NAME and tool.raw is not None:
             written.append(tool.raw)
         else:
@@ -57,18 +59,31 @@ def _offered(conversation: Conversation, losses: Losses) -> list[Tool]:
     return [tool for tool in conversation.tools if tool.name in choice.names]
 
 
-def _write_tool(tool: Tool, marks: CacheMarks, losses: Losses) -> wire_shapes.Tool:
+def _write_tool(tool: Tool, source: str, marks: CacheMarks, losses: Losses) -> wire_shapes.Tool:
     is_custom = tool.kind == "custom"
     name = carry_name(tool.name, tool.at, is_custom)
     written = wire_shapes.Tool(name, FREE_TEXT_SCHEMA if is_custom else _input_schema(tool, losses))
     if tool.description is not None:
         written.description = tool.description
-    if tool.strict is not None:
+    if tool.strict is False or (tool.strict and _is_enforceable(tool, written.input_schema, source, losses)):
         written.strict = tool.strict
     if is_custom and tool.format is not None and not _is_plain_text(tool.format):
         losses.append(Loss(tool.at, "the provider has no grammars: the tool's text is free"))
     marks.add("tools", written, tool.cache, tool.at)
     return written
+
+
+def _is_enforceable(tool: Tool, schema: Raw, source: str, losses: Losses) -> bool:
+    """Say whether the provider enforces the schema as it is. If not, the model is told all of it, and strictness falls.
+
+    For a tool's schema says more, with all of its keywords, than strictness about some of them does.
+    """
+    text, dropped, refusal = fit(schema)
+    if text is None and refusal is None:
+        return True
+    reason = refusal or (dropped[0][1] if dropped else "each object of a strict tool must be closed")
+    losses.append(Loss(member(source, tool.at, "strict"), f"the schema is not enforced: {reason}"))
+    return False
 
 
 def _is_plain_text(format_: Raw) -> bool:

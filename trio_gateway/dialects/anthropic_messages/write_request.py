@@ -12,6 +12,7 @@ import msgspec
 
 from trio_gateway.dialects.anthropic_messages.blocks import BlockWriter
 from trio_gateway.dialects.anthropic_messages.caching import CacheMarks
+from trio_gateway.dialects.anthropic_messages.schemas import fit
 from trio_gateway.dialects.anthropic_messages.thinking import write_thinking
 from trio_gateway.dialects.anthropic_messages.tools import write_tool_choice, write_tools
 from trio_gateway.dialects.anthropic_messages.turns import write_turns
@@ -98,7 +99,14 @@ def _write_output(conversation: Conversation, capabilities: Capabilities, body: 
     if not capabilities.structured_output or output.schema is None:
         losses.append(Loss(output.at, "this model takes no schema for its answer"))
         return
-    body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": output.schema}
+    schema_at = _said(conversation, "schema")
+    text, dropped, refusal = fit(output.schema)
+    if refusal is not None:
+        losses.append(Loss(output.at, refusal))
+        return
+    losses += [Loss(schema_at + pointer, reason) for pointer, reason in dropped]
+    schema = output.schema if text is None else msgspec.Raw(text)
+    body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": schema}
     if output.description is not None:
         losses.append(Loss(_said(conversation, "description"), "the provider's format has no description"))
     if output.name is not None and output.name not in _FORMAT_NAMES:
