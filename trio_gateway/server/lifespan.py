@@ -28,7 +28,6 @@ class Lifespan:
         self._stopped = trio.Event()
         self._asked = False
         self._failure: str | None = None
-        self._supported = True
 
     async def run(self) -> None:
         """The application's lifespan call, until it returns. One that does not know lifespan is served without."""
@@ -37,7 +36,6 @@ class Lifespan:
             await self._app(scope, self._receive, self._send)
         except Exception:
             if self._failure is None:
-                self._supported = False
                 if self._started.is_set():
                     log.exception("the application's lifespan failed")
                 else:

@@ -66,7 +66,6 @@ class WorkerProcess:
         self.process = process
         self._link = link
         self.ready = False
-        self.was_ready = False
         self._told = False
 
     @property
@@ -78,7 +77,7 @@ class WorkerProcess:
         with trio.move_on_after(READY_S):
             await trio.lowlevel.wait_readable(self._link)
             try:
-                self.ready = self.was_ready = self._link.recv(len(READY)) == READY
+                self.ready = self._link.recv(len(READY)) == READY
             except OSError:
                 pass
         return self.ready
@@ -130,27 +129,8 @@ class Supervisor:
         self._rolling = False
         self._nursery: trio.Nursery | None = None
         self._status = 0
-        self._changed = trio.Event()
 
-    @property
-    def pids(self) -> list[int]:
-        """The workers that are ready and not about to be replaced."""
-        return [worker.pid for worker in self._workers.values() if worker.ready]
-
-    @property
-    def settled(self) -> bool:
-        """Every slot has a ready worker, and no replaced one is left."""
-        return len(self.pids) == self._command.workers and not self._rolling and not self._old
-
-    async def wait_changed(self) -> None:
-        """Wait until a worker becomes ready, ends, or is replaced."""
-        await self._changed.wait()
-
-    def _note_change(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
-
-    async def run(self, *, task_status: trio.TaskStatus[Supervisor] = trio.TASK_STATUS_IGNORED) -> int:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> int:
         """Start the workers and keep them until `stop`. Returns 0 if all that were told to stop exited with 0.
 
         Raises `WorkerFailed` when one fails before all were ready once: then the cause is not one that a restart
@@ -164,7 +144,7 @@ class Supervisor:
                         starting.start_soon(self._start_first, slot)
                 for slot in self._workers:
                     nursery.start_soon(self._keep, slot)
-                task_status.started(self)
+                task_status.started()
         except* WorkerFailed as failed:
             raise first_leaf(failed) from None
         finally:
@@ -225,8 +205,6 @@ class Supervisor:
             if self._workers[slot] is not worker:
                 return  # it was replaced, and is seen off by `_retire`
             worker.close()
-            worker.ready = False
-            self._note_change()
             if self._stopping.is_set():
                 self._note(worker, status)
                 return
@@ -250,7 +228,6 @@ class Supervisor:
     async def _stop_in_time(self, worker: WorkerProcess) -> None:
         if not worker.ready and not await self._ready_or_stopping(worker):
             worker.process.kill()
-        self._note_change()
         await self._stopping.wait()
         await worker.stop(self._command.drain_s)
 
@@ -266,22 +243,19 @@ class Supervisor:
                 self._old.discard(new)
                 old, self._workers[slot] = self._workers[slot], new
                 self._old.add(old)
-                self._note_change()
                 assert self._nursery is not None
                 self._nursery.start_soon(self._retire, old)
                 self._nursery.start_soon(self._keep, slot)
         finally:
             self._rolling = False
-            self._note_change()
 
     async def _retire(self, worker: WorkerProcess) -> None:
         self._note(worker, await worker.stop(self._command.drain_s))
         self._old.discard(worker)
         worker.close()
-        self._note_change()
 
     def _note(self, worker: WorkerProcess, status: int) -> None:
-        killed_while_starting = status == 128 + signal.SIGTERM and not worker.was_ready
+        killed_while_starting = status == 128 + signal.SIGTERM and not worker.ready
         if status and not killed_while_starting:
             log.error("worker %d stopped with status %d", worker.pid, status)
             self._status = self._status or status
@@ -295,9 +269,7 @@ def first_leaf(group: BaseExceptionGroup[WorkerFailed]) -> WorkerFailed:
     return error
 
 
-async def supervise(
-    command: WorkerCommand, *, task_status: trio.TaskStatus[Supervisor] = trio.TASK_STATUS_IGNORED
-) -> int:
+async def supervise(command: WorkerCommand, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> int:
     """Run the workers under this process's signals, and return the exit status. Call it from the main thread.
 
     SIGTERM or SIGINT drains them all, a second one kills them (128 and its number); SIGHUP replaces them one by one.
