@@ -50,28 +50,24 @@ class Race:
     The first to have an event wins, and everything that comes later has lost, an event in the same instant included.
     """
 
-    __slots__ = ("_hedges_left", "_running", "_winner")
+    __slots__ = ("_hedges_left", "_over", "_running")
 
     def __init__(self, hedges_max: int) -> None:
         self._hedges_left = hedges_max
         self._running: set[int] = set()
-        self._winner: int | None = None
+        self._over = False
 
     @property
     def running(self) -> frozenset[int]:
         return frozenset(self._running)
 
     @property
-    def winner(self) -> int | None:
-        return self._winner
-
-    @property
     def may_hedge(self) -> bool:
-        return self._winner is None and bool(self._running) and self._hedges_left > 0
+        return not self._over and bool(self._running) and self._hedges_left > 0
 
     def started(self, number: int, *, hedge: bool) -> None:
         """An attempt has started, `hedge` beside one that runs."""
-        assert self._winner is None, "the race is over"
+        assert not self._over, "the race is over"
         assert number not in self._running
         if hedge:
             assert self.may_hedge
@@ -84,7 +80,7 @@ class Race:
     def has_event(self, number: int) -> bool:
         """An attempt has its first event: True if it is the winner. All others are to be cancelled then."""
         self._running.discard(number)
-        if self._winner is not None:
+        if self._over:
             return False
-        self._winner = number
+        self._over = True
         return True

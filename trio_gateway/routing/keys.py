@@ -56,9 +56,6 @@ class KeyRing:
         """Return the time from which a key is used again: in the past for one that is."""
         return self._keys[number].back_s
 
-    def is_benched(self, number: int, now_s: float) -> bool:
-        return self._keys[number].benched and self._keys[number].back_s > now_s
-
     def refused(self, number: int, now_s: float) -> None:
         """The provider does not take the key."""
         key = self._keys[number]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections import deque
 from collections.abc import Callable
 
@@ -37,8 +36,6 @@ class ConnectionRecord(msgspec.Struct, kw_only=True):
     moment: str = "idle"
     how: str = ""
     closed_at: float | None = None
-    closed_monotonic_s: float | None = None
-    """The same by time.monotonic, for those who watch from another process of this machine."""
     bytes_sent: int = 0
 
 
@@ -158,7 +155,6 @@ class Observer:
             return
         record.how = how
         record.closed_at = trio.current_time()
-        record.closed_monotonic_s = time.monotonic()
         del self._open[record.id]
         self._closed.append(record)
         self._changes.unpark_all()

@@ -116,7 +116,7 @@ def _tools(
         losses += [Loss(tool.at, "this model takes no tools") for tool in conversation.tools]
     choice = conversation.tool_choice
     if tools:
-        return tools, None if choice is None else _choice(choice, conversation.tools, losses)
+        return tools, None if choice is None else _choice(choice, conversation.tools)
     if choice is not None:
         losses.append(Loss(choice.at, "there is no tool to choose"))
     return None, None
@@ -161,7 +161,7 @@ def _format(tool: Tool, losses: Losses) -> msgspec.Raw | msgspec.UnsetType:
     return tool.format if nested is None else msgspec.Raw(wire.encode(nested))
 
 
-def _choice(choice: ToolChoice, tools: list[Tool], losses: Losses) -> str | wire.ToolChoice:
+def _choice(choice: ToolChoice, tools: list[Tool]) -> str | wire.ToolChoice:
     match choice.mode:
         case "named":
             kind = "custom" if choice.custom else "function"
