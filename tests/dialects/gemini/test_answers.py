@@ -28,7 +28,7 @@ from trio_gateway.dialects.conversation import (
     Usage,
 )
 from trio_gateway.dialects.gemini import decode_answer, encode_answer
-from trio_gateway.dialects.gemini.outcome import read_time, read_usage, write_time
+from trio_gateway.dialects.gemini.outcome import read_usage
 from trio_gateway.errors import UpstreamBroke, UpstreamError
 
 RAW = msgspec.Raw
@@ -477,19 +477,6 @@ def test_an_answer_that_is_written_reads_as_it_was(whole: Answer) -> None:
     types.GenerateContentResponse.model_validate_json(body)
     assert losses == []
     assert placeless(decode_answer(body)) == whole
-
-
-@given(st.integers(0, 2**33))
-def test_a_time_comes_back(created: int) -> None:
-    assert read_time(write_time(created)) == created
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("2026-11-22T10:00:00Z", 1795341600), ("2026-11-22T11:00:00.5+01:00", 1795341600), ("", None), ("soon", None)],
-)
-def test_a_time_is_read(text: str, seconds: int | None) -> None:
-    assert read_time(text) == seconds
 
 
 def test_no_count_is_ever_negative() -> None:

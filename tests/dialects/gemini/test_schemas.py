@@ -20,6 +20,8 @@ def converted(schema: Any) -> Any:
         ({"type": "STRING", "format": "enum", "enum": ["A"]}, {"type": "string", "format": "enum", "enum": ["A"]}),
         ({"type": "STRING", "nullable": True}, {"type": ["string", "null"]}),
         ({"type": "STRING", "nullable": False}, {"type": "string"}),
+        ({"type": "STRING", "nullable": True, "anyOf": None, "enum": None}, {"type": ["string", "null"]}),
+        ({"type": "STRING", "nullable": True, "default": None}, {"type": ["string", "null"], "default": None}),
         ({"type": "STRING", "enum": ["A"], "nullable": True}, {"type": ["string", "null"], "enum": ["A", None]}),
         ({"anyOf": [{"type": "NUMBER"}], "nullable": True}, {"anyOf": [{"type": "number"}, {"type": "null"}]}),
         ({"any_of": [{"type": "NUMBER"}]}, {"anyOf": [{"type": "number"}]}),

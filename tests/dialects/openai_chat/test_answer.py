@@ -14,6 +14,7 @@ from trio_gateway.dialects.conversation import (
     Choice,
     Image,
     Loss,
+    Losses,
     Media,
     Opaque,
     Part,
@@ -26,6 +27,7 @@ from trio_gateway.dialects.conversation import (
     Usage,
 )
 from trio_gateway.dialects.openai_chat import decode_answer, encode_answer
+from trio_gateway.dialects.openai_chat.answer import checked_logprobs
 from trio_gateway.errors import UpstreamBroke, UpstreamError
 
 CONTEXT = AnswerContext(id="g1", created=7, model="asked")
@@ -134,8 +136,8 @@ def test_calls_of_every_kind_are_read() -> None:
     at = AT + "/tool_calls/"
     assert answer.choices[0].parts == [
         ToolCall("a", "f", "{}", at + "0"),
-        ToolCall("call_0_1", "g", "[1]", at + "1"),
-        ToolCall("call_0_2", "h", "{}", at + "2"),
+        ToolCall("call_05ceaaf605966fc6_0_1", "g", "[1]", at + "1"),
+        ToolCall("call_05ceaaf605966fc6_0_2", "h", "{}", at + "2"),
         ToolCall("c", "sh", "ls", at + "3", custom=True),
     ]
     assert answer.choices[0].stop == Stop("tool_calls", raw="stop")
@@ -348,3 +350,33 @@ def test_what_chat_can_hold_comes_back_as_it_was(answer: Answer) -> None:
     ChatCompletion.model_validate_json(written, strict=True)
     assert losses == []
     assert placeless(decode_answer(written)) == answer
+
+
+def test_a_call_without_an_id_has_another_one_in_each_answer() -> None:
+    calls = [{"function": {"name": "f", "arguments": "{}"}}]
+    first, second = body({"tool_calls": calls}, "stop"), body({"tool_calls": calls}, "stop", id="chatcmpl-2")
+    ids = [decode_answer(one).choices[0].parts[0].id for one in (first, second, first)]
+    assert ids[0] == ids[2] != ids[1]
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "kept", "lost"),
+    [
+        ({"content": [], "provider": "x"}, {"content": [], "refusal": None}, ["/provider"]),
+        ({"tokens": ["a"], "token_logprobs": [-1.0]}, None, ["/tokens", "/token_logprobs"]),
+        (
+            {"content": [{"token": "a", "logprob": -1.0, "rank": 1}]},
+            {
+                "content": [{"token": "a", "logprob": -1.0, "bytes": None, "top_logprobs": None}],
+                "refusal": None,
+            },
+            ["/content/0/rank"],
+        ),
+        ({"content": ["a"]}, None, [""]),
+    ],
+)
+def test_of_logprobs_what_nobody_knows_is_named(logprobs: object, kept: object, lost: list[str]) -> None:
+    losses: Losses = []
+    read = checked_logprobs(msgspec.Raw(msgspec.json.encode(logprobs)), "/choices/0", losses)
+    assert (None if read is None else msgspec.json.decode(read)) == kept
+    assert [loss.pointer.removeprefix("/choices/0/logprobs") for loss in losses] == lost

@@ -155,10 +155,13 @@ def test_annotations_are_citations_of_the_text() -> None:
 
 def test_logprobs_are_joined() -> None:
     choices = [
-        {"index": 0, "delta": {"content": t}, "logprobs": {"content": [{"token": t}], "refusal": None}} for t in "ab"
+        {"index": 0, "delta": {"content": t}, "logprobs": {"content": [{"token": t, "logprob": 0}], "refusal": None}}
+        for t in "ab"
     ]
     choice = folded(*[frame({"id": "x", "choices": [entry]}) for entry in choices])
-    assert choice.logprobs == msgspec.Raw(b'{"content":[{"token": "a"},{"token": "b"}],"refusal":null}')
+    assert choice.logprobs == msgspec.Raw(
+        b'{"content":[{"token": "a", "logprob": 0},{"token": "b", "logprob": 0}],"refusal":null}'
+    )
 
 
 # ------------------------------------------------------------------------------------------------- tool calls
@@ -203,7 +206,7 @@ CALLS: dict[str, tuple[list[bytes], list[tuple[str, str, str]]]] = {
     "no index": ([calls(call(None, "a", "f", "[")), calls(call(arguments="]"))], [("a", "f", "[]")]),
     "no index and no id, whole calls in one chunk": (
         [calls(call(name="f", arguments="[1]"), call(name="f", arguments="[2]"))],
-        [("call_0_0", "f", "[1]"), ("call_0_1", "f", "[2]")],
+        [("call_05ceaaf605966fc6_0_0", "f", "[1]"), ("call_05ceaaf605966fc6_0_1", "f", "[2]")],
     ),
     "the id in every chunk": (
         [calls(call(0, "a", "f", "[")), calls(call(0, "a", arguments="]"))],
@@ -214,7 +217,7 @@ CALLS: dict[str, tuple[list[bytes], list[tuple[str, str, str]]]] = {
         [("a", "f", "[]")],
     ),
     "a late id": ([calls(call(0, "", "f")), calls(call(0, "a", arguments="[]"))], [("a", "f", "[]")]),
-    "no id": ([calls(call(0, None, "f", "{}"))], [("call_0_0", "f", "{}")]),
+    "no id": ([calls(call(0, None, "f", "{}"))], [("call_05ceaaf605966fc6_0_0", "f", "{}")]),
     "the name in every chunk": (
         [calls(call(0, "a", "f", "")), calls(call(0, "a", "f", "[")), calls(call(0, "a", "f", "]"))],
         [("a", "f", "[]")],
@@ -229,7 +232,7 @@ CALLS: dict[str, tuple[list[bytes], list[tuple[str, str, str]]]] = {
     ),
     "one id for two calls": (
         [calls(call(0, "a", "f", "[1]"), call(1, "a", "g", "[2]"))],
-        [("a", "f", "[1]"), ("call_0_1", "g", "[2]")],
+        [("a", "f", "[1]"), ("call_05ceaaf605966fc6_0_1", "g", "[2]")],
     ),
 }
 
@@ -262,7 +265,7 @@ def test_a_thought_signature_signs_its_call() -> None:
 def test_a_legacy_function_call_is_a_call() -> None:
     first, more = {"name": "f", "arguments": ""}, {"arguments": "[]"}
     choice = folded(chunk({"function_call": first}), chunk({"function_call": more}))
-    assert choice.parts == [ToolCall("call_0_0", "f", "[]")]
+    assert choice.parts == [ToolCall("call_05ceaaf605966fc6_0_0", "f", "[]")]
 
 
 def test_cut_off_arguments_stay_cut_off() -> None:

@@ -35,11 +35,11 @@ from trio_gateway.dialects.gemini.outcome import (
     lose_tier,
     write_logprobs,
     write_stop,
-    write_time,
     write_usage,
 )
 from trio_gateway.dialects.gemini.tokens import NAME, carry
 from trio_gateway.dialects.names import mark_name
+from trio_gateway.dialects.times import rfc3339
 from trio_gateway.errors import UpstreamBroke
 
 _DONE = b"[DONE]"  # some gateways end every stream with it
@@ -134,7 +134,7 @@ def encode_answer(answer: Answer, context: AnswerContext, /) -> tuple[bytes, Los
         usage_metadata=write_usage(answer.usage, losses, place(source, "usage")) if answer.usage is not None else UNSET,
         model_version=answer.model or context.model,
         response_id=answer.id or context.id,
-        create_time=write_time(created) if created else UNSET,
+        create_time=rfc3339(created) if created else UNSET,
     )
     return wire_gemini.encode(response), losses
 

@@ -28,10 +28,11 @@ from trio_gateway.dialects.events import (
 from trio_gateway.dialects.gemini import shapes
 from trio_gateway.dialects.gemini.errors import stream_error
 from trio_gateway.dialects.gemini.names import digest, synthesise_id
-from trio_gateway.dialects.gemini.outcome import read_logprobs, read_stop, read_tier, read_time, read_usage
+from trio_gateway.dialects.gemini.outcome import read_logprobs, read_stop, read_tier, read_usage
 from trio_gateway.dialects.gemini.partial import PartialArguments
 from trio_gateway.dialects.gemini.tokens import NAME, recognise
 from trio_gateway.dialects.names import recognise_name
+from trio_gateway.dialects.times import unix_seconds
 from trio_gateway.dialects.wire import BAD_BODY
 from trio_gateway.errors import UpstreamError
 
@@ -158,7 +159,7 @@ class ChunkReader:
         self.started = True
         id_ = chunk.response_id or None
         self._where = digest(id_)
-        created = read_time(chunk.create_time) if chunk.create_time else None
+        created = unix_seconds(chunk.create_time) if chunk.create_time else None
         tier = (chunk.usage_metadata.service_tier or None) if chunk.usage_metadata else None
         events.append(Start(id_, chunk.model_version or None, created, read_tier(tier)))
 

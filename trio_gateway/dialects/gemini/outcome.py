@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -192,22 +191,3 @@ def write_logprobs(raw: msgspec.Raw, losses: Losses, at: str = "/logprobs") -> w
 
 def _is_odd(entry: _Alternative) -> bool:
     return entry.bytes is not None and entry.bytes != list(entry.token.encode())
-
-
-# ------------------------------------------------------------------------------------------------- time
-
-
-def read_time(text: str) -> int | None:
-    """Return the Unix seconds of an RFC 3339 time, whose fraction may be of nanoseconds; None for something else."""
-    head, _, zone = text.partition(".")
-    if zone:
-        zone = zone.lstrip("0123456789")
-    try:
-        moment = datetime.fromisoformat((head + zone).replace("Z", "+00:00"))
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):
-        return None
-
-
-def write_time(created: int) -> str:
-    return datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

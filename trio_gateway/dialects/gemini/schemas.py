@@ -72,6 +72,8 @@ def _convert(schema: Any, depth: int) -> Any:
     result: dict[str, Any] = {}
     for written, value in schema.items():
         keyword = _RENAMED.get(written) or str(written)
+        if value is None and keyword not in ("default", "example"):
+            continue  # as proto3 reads it: not given
         if keyword in ("properties", "$defs") and isinstance(value, dict):
             result[keyword] = {name: _convert(member, depth + 1) for name, member in value.items()}
         elif keyword in ("items", "additionalProperties"):

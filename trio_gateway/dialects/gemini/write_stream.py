@@ -30,8 +30,9 @@ from trio_gateway.dialects.events import (
 )
 from trio_gateway.dialects.gemini.answer import THOUGHTS_BORDER, finish, write_call
 from trio_gateway.dialects.gemini.errors import encode_error
-from trio_gateway.dialects.gemini.outcome import lose_tier, write_logprobs, write_time, write_usage
+from trio_gateway.dialects.gemini.outcome import lose_tier, write_logprobs, write_usage
 from trio_gateway.dialects.gemini.tokens import NAME, carry
+from trio_gateway.dialects.times import rfc3339
 from trio_gateway.errors import GatewayError, UpstreamBroke
 
 _encode = msgspec.json.Encoder().encode
@@ -116,7 +117,7 @@ class AnswerEncoder:
         """Return how every chunk ends."""
         context = self._context
         created = start.created if start.created is not None else context.created
-        created_text = b',"createTime":%b' % _encode(write_time(created)) if created else b""
+        created_text = b',"createTime":%b' % _encode(rfc3339(created)) if created else b""
         names = (_encode(start.model or context.model), _encode(start.id or context.id), created_text)
         return b',"modelVersion":%b,"responseId":%b%b}' % names
 

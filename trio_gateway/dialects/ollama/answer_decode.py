@@ -23,7 +23,7 @@ from trio_gateway.dialects.conversation import (
     Usage,
 )
 from trio_gateway.dialects.ollama.errors import error_in_answer
-from trio_gateway.dialects.ollama.times import unix_seconds
+from trio_gateway.dialects.times import unix_seconds
 from trio_gateway.dialects.unread import strict_twin, unread_members
 from trio_gateway.dialects.wire import BAD_BODY, present, read_answer
 from trio_gateway.errors import UpstreamBroke

@@ -23,7 +23,7 @@ from trio_gateway.dialects.conversation import (
     ToolCall,
     Usage,
 )
-from trio_gateway.dialects.ollama.times import rfc3339
+from trio_gateway.dialects.times import rfc3339
 from trio_gateway.dialects.wire import BAD_BODY
 
 

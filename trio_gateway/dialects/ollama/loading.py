@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway_schemas import ollama as wire
 from trio_gateway.dialects.conversation import Conversation
-from trio_gateway.dialects.ollama.times import rfc3339
+from trio_gateway.dialects.times import rfc3339
 
 SOURCES = frozenset({"ollama", "ollama_generate"})
 _UNLOADS = frozenset({b"0", b'"0"', b'"0s"'})

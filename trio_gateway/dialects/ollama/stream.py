@@ -39,7 +39,7 @@ from trio_gateway.dialects.framing import LineDecoder
 from trio_gateway.dialects.ollama import answer_decode as reading
 from trio_gateway.dialects.ollama import answer_encode as writing
 from trio_gateway.dialects.ollama.errors import encode_stream_error, error_in_answer
-from trio_gateway.dialects.ollama.times import rfc3339
+from trio_gateway.dialects.times import rfc3339
 from trio_gateway.errors import UpstreamBroke
 
 _BOM = b"\xef\xbb\xbf"

@@ -48,6 +48,27 @@ _STRICT = msgspec.json.Decoder(
     strict_twin(wire_chat.Answer, {(wire_chat.ToolCall, "type"): Literal["function", "custom"] | None})
 ).decode
 
+
+class _TopLogprob(msgspec.Struct):
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+
+
+class _TokenLogprob(_TopLogprob):
+    top_logprobs: list[_TopLogprob] | None = None
+
+
+class _KnownLogprobs(msgspec.Struct):
+    """Logprobs down to their tokens, which the wire's struct leaves as they are."""
+
+    content: list[_TokenLogprob] | None = None
+    refusal: list[_TokenLogprob] | None = None
+
+
+_decode_logprobs = msgspec.json.Decoder(_KnownLogprobs).decode
+_decode_logprobs_strictly = msgspec.json.Decoder(strict_twin(_KnownLogprobs)).decode
+
 UNMODELLED = ("system_fingerprint", "metadata", "moderation")
 NULL = msgspec.Raw(b"null")
 
@@ -85,7 +106,7 @@ def decode_answer(body: bytes, /) -> Answer:
     usage = answer.usage or None
     if usage is not None:
         lose_counts(usage, losses)
-    choices = [_choice(choice, position, losses) for position, choice in enumerate(answer.choices)]
+    choices = [_choice(choice, answer.id, position, losses) for position, choice in enumerate(answer.choices)]
     return Answer(
         source=ME,
         choices=choices,
@@ -98,30 +119,36 @@ def decode_answer(body: bytes, /) -> Answer:
     )
 
 
-def _choice(choice: wire_chat.Choice, position: int, losses: Losses) -> Choice:
+def _choice(choice: wire_chat.Choice, answer_id: str | None, position: int, losses: Losses) -> Choice:
     at, message = f"/choices/{position}", choice.message
     if message is None:
         raise UpstreamBroke("A choice of the provider's answer has no message.")
     index = position if choice.index is None else choice.index
-    parts = _parts(message, index, f"{at}/message", losses)
+    parts = _parts(message, answer_id, index, f"{at}/message", losses)
     called = any(type(part) is ToolCall for part in parts)
     stop = stop_of(choice.finish_reason, called) if choice.finish_reason else None
     return Choice(parts, stop, index, checked_logprobs(choice.logprobs, at, losses))
 
 
 def checked_logprobs(raw: msgspec.Raw | msgspec.UnsetType, at: str, losses: Losses) -> msgspec.Raw | None:
-    """Return logprobs of Chat's shape; other shapes are a loss."""
+    """Return logprobs of Chat's shape, and of that alone; other shapes, and members beside it, are a loss."""
     if isinstance(raw, msgspec.UnsetType) or raw == NULL:
         return None
     try:
-        wire_chat.logprobs_decoder.decode(raw)
+        _decode_logprobs_strictly(raw)
+        return raw
+    except wire.BAD_BODY:
+        pass
+    try:
+        logprobs = _decode_logprobs(raw)
     except wire.BAD_BODY:
         losses.append(Loss(at + "/logprobs", "not of the documented shape"))
         return None
-    return raw
+    losses += unread_members(raw, _KnownLogprobs, at + "/logprobs")
+    return None if logprobs.content is None and logprobs.refusal is None else msgspec.Raw(wire_chat.encode(logprobs))
 
 
-def _parts(message: wire_chat.AnswerMessage, choice: int, at: str, losses: Losses) -> list[Part]:
+def _parts(message: wire_chat.AnswerMessage, answer_id: str | None, choice: int, at: str, losses: Losses) -> list[Part]:
     parts: list[Part] = []
     parts += read_reasoning(
         message.reasoning_details or None,
@@ -148,12 +175,12 @@ def _parts(message: wire_chat.AnswerMessage, choice: int, at: str, losses: Losse
         parts.append(Opaque(ME, "audio", message.audio, at + "/audio"))
     seen: set[str] = set()
     for position, call in enumerate(message.tool_calls or ()):
-        call_id = call.id if call.id and call.id not in seen else call_id_at(choice, position)
+        call_id = call.id if call.id and call.id not in seen else call_id_at(answer_id, choice, position)
         seen.add(call_id)
         parts.append(_call(call, call_id, f"{at}/tool_calls/{position}"))
     if message.function_call:
         legacy = wire_chat.ToolCall(function=message.function_call)
-        parts.append(_call(legacy, call_id_at(choice, len(seen)), at + "/function_call"))
+        parts.append(_call(legacy, call_id_at(answer_id, choice, len(seen)), at + "/function_call"))
     return parts
 
 

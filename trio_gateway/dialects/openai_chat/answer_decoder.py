@@ -55,10 +55,11 @@ _NOTHING = Usage()
 class AnswerDecoder:
     """Turns the bytes of a Chat stream, split anywhere, into events. Never raises."""
 
-    __slots__ = ("_choices", "_done", "_key", "_lost", "_sse", "_started", "_unread", "losses")
+    __slots__ = ("_choices", "_done", "_key", "_lost", "_sse", "_started", "_unread", "answer_id", "losses")
 
     def __init__(self) -> None:
         self.losses: Losses = []
+        self.answer_id: str | None = None
         self._sse = SseDecoder()
         self._unread = UnreadOfEvents(_CHUNKS)
         self._choices: dict[int, _Choice] = {}
@@ -144,7 +145,8 @@ class AnswerDecoder:
         self._started = True
         tier = chunk.service_tier or None
         created = int(chunk.created) if chunk.created else None
-        events.append(Start(chunk.id or None, chunk.model or None, created, tier))
+        self.answer_id = chunk.id or None
+        events.append(Start(self.answer_id, chunk.model or None, created, tier))
         for name, _ in wire.present(chunk, ("system_fingerprint", "moderation")):
             self.lose("/" + name, "not carried to other dialects")
 
@@ -212,7 +214,7 @@ class _Choice:
         self.finished = False
         self._index = index
         self._decoder = decoder
-        self._calls = CallTracker(index, decoder.new_key)
+        self._calls = CallTracker(index, decoder.answer_id, decoder.new_key)
         self._audio: AudioGatherer | None = None
         self._group: int | None = None  # the index of the reasoning detail that is open
         # The latest reasoning as reasoning_content told it, for details that repeat it; None where details told it.

@@ -169,7 +169,7 @@ class AnswerEncoder:
     def _open_call(self, event: Open, choice: _Choice, out: list[bytes]) -> None:
         index = choice.calls
         choice.calls += 1
-        call_id = event.id or call_id_at(event.choice, index)
+        call_id = event.id or call_id_at(None, event.choice, index)
         custom = event.kind == "custom_call"
         kind, text = (b"custom", b"input") if custom else (b"function", b"arguments")
         out.append(

@@ -41,11 +41,12 @@ class _Call:
 
 
 class CallTracker:
-    """The tool calls of one choice of a stream. `new_key` gives the stream's next part key."""
+    """The tool calls of one choice of an answer's stream. `new_key` gives the stream's next part key."""
 
-    __slots__ = ("_by_id", "_by_index", "_calls", "_choice", "_new_key", "_waiting")
+    __slots__ = ("_answer_id", "_by_id", "_by_index", "_calls", "_choice", "_new_key", "_waiting")
 
-    def __init__(self, choice: int, new_key: Callable[[], int]) -> None:
+    def __init__(self, choice: int, answer_id: str | None, new_key: Callable[[], int]) -> None:
+        self._answer_id = answer_id
         self._choice = choice
         self._new_key = new_key
         self._calls: list[_Call] = []
@@ -145,7 +146,7 @@ class CallTracker:
     def _open(self, call: _Call, events: list[AnswerEvent]) -> None:
         call.key = self._new_key()
         usable = call.id and not call.shared
-        call_id = call.id if usable else call_id_at(self._choice, call.position)
+        call_id = call.id if usable else call_id_at(self._answer_id, self._choice, call.position)
         events.append(Open(call.key, "custom_call" if call.custom else "call", self._choice, call_id, call.name))
         if call.arguments:
             events.append(Delta(call.key, "".join(call.arguments)))

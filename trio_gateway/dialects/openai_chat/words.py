@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import msgspec
 
 from gateway_schemas import openai_chat as wire_chat
@@ -120,9 +122,10 @@ def answer_id(source_id: str | None, context: AnswerContext) -> str:
     return _PREFIX + source_id
 
 
-def call_id_at(choice: int, position: int) -> str:
-    """Return the id of a call that came without one: the same streamed and whole."""
-    return f"call_{choice}_{position}"
+def call_id_at(answer_id: str | None, choice: int, position: int) -> str:
+    """Return the id of a call that came without one: the same streamed and whole, another one in each answer."""
+    where = blake2b(answer_id.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest() + "_" if answer_id else ""
+    return f"call_{where}{choice}_{position}"
 
 
 # ---------------------------------------------------------------------------------------------- citations

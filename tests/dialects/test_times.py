@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_gateway.dialects.ollama.times import rfc3339, unix_seconds
+from trio_gateway.dialects.times import rfc3339, unix_seconds
 
 
 @given(st.integers(0, 253402300799))
