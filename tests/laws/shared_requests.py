@@ -55,8 +55,10 @@ def sketches(draw: st.DrawFn, *dialects: str) -> Sketch:
         else:
             choices += ["none", "required", ("one", tools[0]["name"])]
         sketch["choice"] = draw(st.sampled_from(choices))
-    # Anthropic thinks at no temperature but 1, and not while it is made to call.
-    think = sketch["choice"] in (None, "auto", "none") and draw(st.booleans())
+    # Anthropic thinks at no temperature but 1, and not while it is made to call; by a budget, not about the results of
+    # calls that follow no thought of its own, which no other dialect has.
+    may_think = "anthropic_messages" not in sides or sketch["turns"][-1][0] != "results"
+    think = sketch["choice"] in (None, "auto", "none") and may_think and draw(st.booleans())
     if think:
         sketch["effort"] = draw(st.sampled_from(("low", "medium", "high")))
         sketch["max_tokens"] += 8192

@@ -123,6 +123,29 @@ REFUSED = {
         request(user("x"), assistant({"type": "thinking", "thinking": "t"}), user("y")),
         "signature",
     ),
+    "a thought that nobody signed": (
+        request(user("x"), assistant({"type": "thinking", "thinking": "t", "signature": ""}), user("y")),
+        "Invalid `signature`",
+    ),
+    "a thought that another provider signed": (
+        request(user("x"), assistant({"type": "thinking", "thinking": "t", "signature": "trio:gemini:A="}), user("y")),
+        "Invalid `signature`",
+    ),
+    "a hidden thought of another provider": (
+        request(user("x"), assistant({"type": "redacted_thinking", "data": "trio:gemini:A="}), user("y")),
+        "Invalid `data`",
+    ),
+    "a budget to think within a loop that began without a thought": (
+        request(
+            user("x"),
+            assistant(call("a")),
+            user(result("a")),
+            tools=[TOOL],
+            max_tokens=3000,
+            thinking={"type": "enabled", "budget_tokens": 2000},
+        ),
+        "Expected `thinking` or `redacted_thinking`, but found `tool_use`",
+    ),
     "five cache markers": (
         request(user(*(text("x", cache_control={"type": "ephemeral"}) for _ in range(5)))),
         "maximum of 4",
@@ -151,6 +174,27 @@ ALLOWED = {
     "adaptive thinking with effort": request(thinking={"type": "adaptive"}, output_config={"effort": "high"}),
     "an omitted thought": request(
         user("x"), assistant({"type": "thinking", "thinking": "", "signature": "s"}, text("a")), user("y")
+    ),
+    "a budget to think within a loop that began with a thought": request(
+        user("x"),
+        assistant({"type": "redacted_thinking", "data": "d"}, call("a")),
+        user(result("a")),
+        tools=[TOOL],
+        max_tokens=3000,
+        thinking={"type": "enabled", "budget_tokens": 2000},
+    ),
+    "a budget to think after a loop has ended": request(
+        user("x"),
+        assistant(call("a")),
+        user(result("a")),
+        assistant("y"),
+        user("z"),
+        tools=[TOOL],
+        max_tokens=3000,
+        thinking={"type": "enabled", "budget_tokens": 2000},
+    ),
+    "adaptive thinking within a loop that began without a thought": request(
+        user("x"), assistant(call("a")), user(result("a")), tools=[TOOL], thinking={"type": "adaptive"}
     ),
     "blocks of the vendor's own tools": request(
         user("x"), assistant({"type": "server_tool_use", "id": "s"}, {"type": "web_search_tool_result"}), user("y")

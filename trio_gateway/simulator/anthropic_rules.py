@@ -43,6 +43,7 @@ _TOOL_FIELDS = names(
 )
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_TOKEN = re.compile(r"[A-Za-z0-9+/=_-]+")  # what a signature is made of; the provider itself verifies it
 _MEDIA = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _CHOICES = {
     "auto": frozenset({"type", "disable_parallel_tool_use"}),
@@ -74,7 +75,7 @@ def check_messages(request: dict[str, Any], version: str, *, beta: bool, countin
     if not names and any(block.get("type") in ("tool_use", "tool_result") for _, _, block in _blocks(messages)):
         raise _bad("Requests which include `tool_use` or `tool_result` blocks must define tools")
     _check_choice(request, names)
-    _check_thinking(request)
+    _check_thinking(request, messages)
     _check_values(request)
     _check_cache_markers(request)
 
@@ -184,8 +185,11 @@ def _check_content(kind: str, block: dict[str, Any], where: str) -> None:
     elif kind == "thinking":
         if not isinstance(block.get("thinking"), str) or not isinstance(block.get("signature"), str):
             raise _bad(f"{where}.thinking.signature: Field required")
-        if not block["signature"]:
+        if not _TOKEN.fullmatch(block["signature"]):
             raise _bad(f"{where}: Invalid `signature` in `thinking` block")
+    elif kind == "redacted_thinking":
+        if not isinstance(block.get("data"), str) or not _TOKEN.fullmatch(block["data"]):
+            raise _bad(f"{where}: Invalid `data` in `redacted_thinking` block")
     elif kind == "tool_use":
         if not isinstance(block.get("id"), str) or not _ID.fullmatch(block["id"]):
             raise _bad(f"{where}.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'")
@@ -314,7 +318,7 @@ def _check_choice(request: dict[str, Any], names: list[str]) -> None:
         raise _bad(f"Tool '{choice.get('name')}' not found in provided tools")
 
 
-def _check_thinking(request: dict[str, Any]) -> None:
+def _check_thinking(request: dict[str, Any], turns: list[dict[str, Any]]) -> None:
     thinking = request.get("thinking")
     if thinking is None:
         return
@@ -335,6 +339,21 @@ def _check_thinking(request: dict[str, Any]) -> None:
         raise _bad("Thinking may not be enabled when tool_choice forces tool use.")
     if request.get("temperature", 1) != 1 or "top_k" in request:
         raise _bad("`temperature` may only be set to 1 when thinking is enabled")
+    _check_loop(turns)
+
+
+def _check_loop(turns: list[dict[str, Any]]) -> None:
+    """While it thinks by a budget, the turn whose calls are answered last begins with a thought."""
+    turns = [turn for turn in turns if turn["role"] != "system"]
+    if len(turns) < 2 or not any(block["type"] == "tool_result" for block in turns[-1]["content"]):
+        return
+    first = turns[-2]["content"][0]["type"]
+    if first not in ("thinking", "redacted_thinking"):
+        raise _bad(
+            f"messages.{len(turns) - 2}.content.0.type: Expected `thinking` or `redacted_thinking`, but found"
+            f" `{first}`. When `thinking` is enabled, a final `assistant` message must start with a thinking block"
+            " (preceeding the lastmost set of `tool_use` and `tool_result` blocks)."
+        )
 
 
 def _check_values(request: dict[str, Any]) -> None:

@@ -30,6 +30,7 @@ _PARTS = {
     "assistant": names("output_text refusal"),
 }
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_TOKEN = re.compile(r"[A-Za-z0-9+/=_-]*")  # what encrypted content is made of; the provider itself decrypts it
 _MAX_CALL_ID = 64
 _MIN_OUTPUT_TOKENS = 16
 
@@ -67,8 +68,12 @@ def _check_item(item: Any, where: str) -> None:
             raise _bad(f"Missing required parameter: '{where}.output'.", where, "missing_required_parameter")
         if kind == "function_call" and (tag(item, "arguments") is None or not tag(item, "name")):
             raise _bad(f"Invalid '{where}': 'name' and 'arguments' are strings.", where, "invalid_type")
-    elif kind == "reasoning" and not isinstance(item.get("summary"), list):
-        raise _bad(f"Missing required parameter: '{where}.summary'.", where, "missing_required_parameter")
+    elif kind == "reasoning":
+        if not isinstance(item.get("summary"), list):
+            raise _bad(f"Missing required parameter: '{where}.summary'.", where, "missing_required_parameter")
+        if not _TOKEN.fullmatch(item.get("encrypted_content") or ""):
+            message = f"The encrypted content for item {item.get('id')} could not be verified."
+            raise _bad(message, where, "invalid_encrypted_content")
 
 
 def _check_message(item: dict[str, Any], where: str) -> None:

@@ -523,6 +523,35 @@ def test_a_budget_that_is_read_and_written_is_the_same(budget: int, model: str) 
     assert (body["thinking"], lost) == (thinking, [])
 
 
+@pytest.mark.parametrize(
+    ("before", "thinks"),
+    [
+        ([], False),
+        ([Text("Let me look.")], False),
+        ([Reasoning("hm", token=Token("gemini", "S"))], False),
+        ([Text("So."), Reasoning("hm", token=Token("anthropic_messages", "S"))], False),
+        ([Reasoning("hm", token=Token("anthropic_messages", "S"))], True),
+        ([Reasoning("", token=Token("anthropic_messages", "S"), redacted=True)], True),
+    ],
+)
+def test_a_budget_to_think_takes_a_thought_before_the_calls_that_are_answered(before: list[Part], thinks: bool) -> None:
+    called = Turn("assistant", [*before, ToolCall("c", "f", "{}")])
+    turns = [Turn("user", [Text("hi")]), called, Turn("tool", [ToolResult("c", [Text("1")])])]
+    request = talk(*turns, reasoning=ReasoningRequest("high", "/reasoning_effort"))
+    body, lost = write(request)
+    assert ("thinking" in body, "/reasoning_effort" in lost) == (thinks, not thinks)
+    adaptive, lost = write(request, NEW)
+    assert ("thinking" in adaptive, "/reasoning_effort" in lost) == (True, False)
+
+
+def test_a_budget_to_think_takes_a_loop_that_has_ended_without_a_thought() -> None:
+    called = Turn("assistant", [ToolCall("c", "f", "{}")])
+    results = Turn("tool", [ToolResult("c", [Text("1")])])
+    turns = [Turn("user", [Text("hi")]), called, results, Turn("assistant", [Text("1")]), Turn("user", [Text("so?")])]
+    body, lost = write(talk(*turns, reasoning=ReasoningRequest("high", "/reasoning_effort")))
+    assert (body["thinking"]["type"], lost) == ("enabled", [])
+
+
 def test_while_thinking_by_budget_no_call_is_forced_and_nothing_sampled() -> None:
     body, lost = write(
         talk(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from gateway_schemas.anthropic_messages import RedactedThinkingBlock, ThinkingBlock, ToolResultBlock
 from trio_gateway.dialects.capabilities import (
     EFFORT_BUDGETS,
     Capabilities,
@@ -51,6 +52,23 @@ def write_thinking(
     if request.effort == "minimal" or request.mode in ("adaptive", "between_tools"):
         losses.append(Loss(request.at, f"a budget of {budget} tokens to think is the nearest that this model takes"))
     return _write_budget(request, budget, body, losses)
+
+
+def why_no_thought(messages: list[dict[str, Any]]) -> str | None:
+    """Return why a model that thinks by a budget refuses to, after these messages; None where it thinks.
+
+    The turn whose calls are answered last must begin with a thought that the provider signed.
+    """
+    turns = [message for message in messages if message["role"] != "system"]
+    if turns[-1]["role"] == "assistant":
+        return "this model does not think while it continues a message"
+    if len(turns) < 2 or type(turns[-1]["content"][0]) is not ToolResultBlock:
+        return None
+    return None if type(turns[-2]["content"][0]) in _THOUGHTS else NO_THOUGHT_IN_LOOP
+
+
+_THOUGHTS = (ThinkingBlock, RedactedThinkingBlock)
+NO_THOUGHT_IN_LOOP = "this model does not think where the call whose result it is given follows no thought of its own"
 
 
 def _write_off(

@@ -13,7 +13,7 @@ import msgspec
 from trio_gateway.dialects.anthropic_messages.blocks import BlockWriter
 from trio_gateway.dialects.anthropic_messages.caching import CacheMarks
 from trio_gateway.dialects.anthropic_messages.schemas import fit
-from trio_gateway.dialects.anthropic_messages.thinking import write_thinking
+from trio_gateway.dialects.anthropic_messages.thinking import why_no_thought, write_thinking
 from trio_gateway.dialects.anthropic_messages.tools import write_tool_choice, write_tools
 from trio_gateway.dialects.anthropic_messages.turns import write_turns
 from trio_gateway.dialects.capabilities import Capabilities
@@ -56,8 +56,9 @@ def encode_request(conversation: Conversation, model: str, capabilities: Capabil
     thinking = write_thinking(conversation, capabilities, body, losses)
     blocks = BlockWriter(conversation.source, capabilities, marks, losses)
     system, messages = write_turns(conversation, capabilities, blocks, losses)
-    if messages[-1]["role"] == "assistant" and thinking == "enabled" and conversation.reasoning is not None:
-        losses.append(Loss(conversation.reasoning.at, "this model does not think while it continues a message"))
+    if thinking == "enabled" and (why := why_no_thought(messages)) is not None:
+        assert conversation.reasoning is not None, "it asked for thought"
+        losses.append(Loss(conversation.reasoning.at, why))
         del body["thinking"]
         thinking = None
     if system:
