@@ -12,7 +12,7 @@
 
 What cannot be carried is in `losses`, each with the JSON pointer of the field in the source and the reason; nothing
 is dropped in silence. Equal inputs give equal outputs, to the byte: there is no clock and no chance in it. Where both
-sides speak the same dialect, bytes pass as they are.
+sides speak the same dialect, bytes pass as they are, but for the tokens that other providers left in a history.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses
 from trio_gateway.dialects.events import AnswerEvent
 from trio_gateway.dialects.names import fit_names, rename_answer, rename_events
 from trio_gateway.dialects.splice import splice_member
-from trio_gateway.dialects.wire import read_request
+from trio_gateway.dialects.wire import BAD_BODY, read_request
 
 __all__ = ["DIALECTS", "AnswerTranslator", "Loss", "Translated", "translate_answer", "translate_request"]
 
@@ -67,7 +67,7 @@ def translate_request(body: bytes, source: str, target: str, *, model: str | Non
     """
     speaks, writes = _dialect(source), _dialect(target)
     if source == target:
-        return Translated(_renamed(body, source, model), [])
+        return _brought_home(body, source, model)
     conversation = speaks.decode_request(body)
     name = conversation.model if model is None else model
     if not name:
@@ -75,6 +75,24 @@ def translate_request(body: bytes, source: str, target: str, *, model: str | Non
     conversation, names = fit_names(conversation, writes.TOOL_NAMES)
     body, losses = writes.encode_request(conversation, name, capabilities_for(target, name))
     return Translated(body, losses, names or {})
+
+
+def _brought_home(body: bytes, dialect: str, model: str | None) -> Translated:
+    # Imported here, for it knows all dialects: whoever translates imports the two that are used.
+    from trio_gateway.dialects.homecoming import without_foreign_tokens
+
+    name = model or ""
+    if not name and dialect not in _MODEL_IN_URL:
+        name = _named_in(body)
+    cut, losses = without_foreign_tokens(body, dialect, name, capabilities_for(dialect, name))
+    return Translated(_renamed(cut, dialect, model), losses)
+
+
+def _named_in(body: bytes) -> str:
+    try:
+        return _named.decode(body).model or ""
+    except BAD_BODY:
+        return ""  # as it is: its provider says what is wrong with it
 
 
 def _renamed(body: bytes, source: str, model: str | None) -> bytes:

@@ -79,3 +79,19 @@ def test_an_older_endpoint_is_loaded_without_a_prompt_by_those_who_have_it_alone
     carriage.load(Load(dialect="gemini", model="m", capabilities=Capabilities(), id="i", created=1))
     assert carriage.told is not None
     assert json.loads(carriage.told)["done_reason"] == "unload"
+
+
+def test_a_history_that_comes_home_leaves_behind_what_another_provider_signed() -> None:
+    foreign = {"type": "thinking", "thinking": "hm", "signature": "trio:gemini:A="}
+    said = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [foreign, {"type": "text", "text": "a"}]},
+    ]
+    asked = {"model": "r", "max_tokens": 9, "messages": said}
+    carriage = ChatCarriage("anthropic_messages", json.dumps(asked).encode())
+    load = Load(dialect="anthropic_messages", model="claude-x", capabilities=Capabilities(), id="i", created=1)
+    carriage.load(load)
+    assert carriage.same
+    assert [loss.pointer for loss in carriage.losses] == ["/messages/1/content/0"]
+    said[1]["content"] = [{"type": "text", "text": "a"}]
+    assert carriage.body == json.dumps(asked | {"model": "claude-x"}).encode()

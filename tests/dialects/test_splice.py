@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trio_gateway.dialects.splice import find_member, splice_member
+from trio_gateway.dialects.splice import drop_member, edit_items, edit_member, find_member, splice_member
 
 # ------------------------------------------------------------- texts of JSON objects, spelled in every legal way
 
@@ -111,6 +111,53 @@ def test_the_spans_are_the_values_and_nothing_around_them(body: bytes, name: str
 def test_splicing_a_member_s_own_value_changes_nothing(body: bytes, name: str, value: bytes) -> None:
     once = splice_member(body, name, value.strip())
     assert splice_member(once, name, value.strip()) == once
+
+
+@given(bodies(), SPLICED)
+@example(b'{"model":1}', "model")
+@example(b'{ "a":1 , "model":2 , "b":3 }', "model")
+@example(b'{"model":1,"model":2,"a":{"model":3}}', "model")
+def test_a_member_that_is_dropped_takes_a_comma_along_and_leaves_the_others(body: bytes, name: str) -> None:
+    before = pairs(body)
+    dropped = drop_member(body, name)
+    assert pairs(dropped) == [(key, value) for key, value in before if key != name]
+    if not any(key == name for key, _ in before):
+        assert dropped == body
+
+
+@given(bodies(), SPLICED)
+def test_an_edit_is_told_each_value_and_nothing_around_it(body: bytes, name: str) -> None:
+    told: list[bytes] = []
+
+    def edit(value: bytes) -> bytes:
+        told.append(value)
+        return value
+
+    assert edit_member(body, name, edit) == body
+    assert told == [body[start:end] for start, end in find_member(body, name)]
+
+
+@given(st.lists(VALUES, max_size=5), st.integers(0, 2**32), st.sets(st.integers(0, 4)))
+def test_items_are_edited_or_dropped_and_the_others_keep_their_bytes(
+    values: list[object], seed: int, gone: set[int]
+) -> None:
+    body = spell(values, Random(seed)).strip().encode()
+    before = json.loads(body, object_pairs_hook=list)
+    told: list[object] = []
+
+    def edit(place: int, item: bytes) -> bytes | None:
+        assert place == len(told)
+        told.append(json.loads(item, object_pairs_hook=list))
+        return None if place in gone else item
+
+    edited = edit_items(body, edit)
+    assert told == before
+    assert json.loads(edited, object_pairs_hook=list) == [x for place, x in enumerate(before) if place not in gone]
+    if not gone & set(range(len(before))):
+        assert edited == body
+    assert edit_items(body, lambda place, _: b"0" if place in gone else None).count(b"0") == len(
+        gone & {*range(len(before))}
+    )
 
 
 # -------------------------------------------------------------------------------------------------- examples

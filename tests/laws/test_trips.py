@@ -81,7 +81,9 @@ def _bend(data: st.DataObject, body: dict[str, Any]) -> None:
 @given(st.data())
 def test_r00_the_same_dialect_passes_byte_for_byte(name: str, data: st.DataObject) -> None:
     body = data.draw(rich_requests(name))
-    assert translate_request(body, name, name).body is body
+    passed = translate_request(body, name, name)
+    assert passed.body is body or passed.losses
+    assert not passed.losses or b'"trio:' in body or b'"dHJpbz' in body  # R15 says what of it is cut out
     assert translate_answer(body, name, name).body is body
 
 

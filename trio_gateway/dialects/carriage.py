@@ -5,7 +5,9 @@
     carriage.answer(body) or carriage.open_stream(...)   what comes back, for the client
 
 Same dialect on both sides: nothing is translated. The body passes byte for byte, with the model's name spliced
-where the route renames it. Pure, like everything in this package.
+where the route renames it, and without the tokens that other providers left in the history.
+
+Pure, like everything in this package.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from trio_gateway.dialects.embeddings import (
 from trio_gateway.dialects.envelope import Envelope, read_envelope
 from trio_gateway.dialects.gemini import shapes as gemini_shapes
 from trio_gateway.dialects.gemini.passage import ArrayStream
+from trio_gateway.dialects.homecoming import without_foreign_tokens
 from trio_gateway.dialects.names import fit_names, rename_answer
 from trio_gateway.dialects.ollama import loading as ollama_loading
 from trio_gateway.dialects.openai_responses.passage import ResponsesStream
@@ -152,8 +155,8 @@ class ChatCarriage:
         self.same = load.dialect == self._source_name
         self.told = None
         if self.same:
-            self.losses = []
-            self.body = self._renamed(load.model)
+            body, self.losses = without_foreign_tokens(self._own, load.dialect, load.model, load.capabilities)
+            self.body = self._renamed(body, load.model)
         elif self._source_name in ollama_loading.SOURCES and not self.conversation().turns:
             self.told = ollama_loading.loaded(self._source_name, self.conversation(), load.created)
         else:
@@ -175,9 +178,8 @@ class ChatCarriage:
         conversation, self._names = fit_names(conversation, target.TOOL_NAMES)
         self.body, self.losses = target.encode_request(conversation, load.model, load.capabilities)
 
-    def _renamed(self, model: str) -> bytes:
+    def _renamed(self, body: bytes, model: str) -> bytes:
         """Return the client's own body, for a target that speaks its dialect."""
-        body = self._own
         if self._source_name == "gemini":
             gemini_shapes.read(body)
             return body  # the model is in the URL

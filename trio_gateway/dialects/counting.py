@@ -1,7 +1,4 @@
-"""Counting a prompt's tokens: asked of a provider that speaks the client's dialect, estimated for any other.
-
-An estimate is of what the target would be sent: what a translation of the request would lose is not counted, and told.
-"""
+"""Counting a prompt's tokens: asked of a provider that speaks the client's dialect, estimated for any other."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from trio_gateway.dialects import anthropic_messages, dialect, gemini
+from trio_gateway.dialects import anthropic_messages, gemini
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.carriage import Load
 from trio_gateway.dialects.conversation import (
@@ -18,7 +15,6 @@ from trio_gateway.dialects.conversation import (
     Conversation,
     File,
     Image,
-    Loss,
     Losses,
     Media,
     Part,
@@ -30,10 +26,8 @@ from trio_gateway.dialects.conversation import (
     Usage,
 )
 from trio_gateway.dialects.envelope import Envelope
-from trio_gateway.dialects.names import fit_names
-from trio_gateway.dialects.openai_upstream import needs_responses
 from trio_gateway.dialects.passage import StreamPassage
-from trio_gateway.dialects.remote import Remote, remote_media, with_media
+from trio_gateway.dialects.remote import Remote
 from trio_gateway.dialects.splice import splice_member
 from trio_gateway.dialects.wire import read_request
 from trio_gateway.errors import InvalidRequest
@@ -63,26 +57,16 @@ _named = msgspec.json.Decoder(_Named)
 _count = msgspec.json.Decoder(_Count)
 
 
-# What stands for media that only a real request is worth fetching for.
-_UNFETCHED = {
-    "image": Media("base64", "iVBORw0KGgo=", "image/png"),
-    "audio": Media("base64", "UklGRgAAAABXQVZF", "audio/wav"),
-    "file": Media("base64", "JVBERi0=", "application/pdf"),
-}
-
-
 class CountCarriage:
     """A Carriage for a request to count. Where the target speaks another dialect, `told` is the answer."""
 
-    __slots__ = ("_at", "_decoded", "_source", "answer_losses", "body", "fetched", "losses", "model", "older", "own",
-                 "same", "stream", "stream_media_type", "told", "usage")  # fmt: skip
+    __slots__ = ("_decoded", "_source", "answer_losses", "body", "fetched", "losses", "model", "older", "own", "same",
+                 "stream", "stream_media_type", "told", "usage")  # fmt: skip
 
     def __init__(self, source: str, body: bytes, in_url: Envelope | None) -> None:
         self._source = source
         self.model = read_request(_named, body).model if in_url is None else in_url.model
         self.own = self.body = body
-        self._decoded: Conversation | None = None
-        self._at = ""
         self.older: str | None = None
         self.stream = False
         self.stream_media_type = b""
@@ -97,27 +81,19 @@ class CountCarriage:
         return []
 
     def wants_responses(self, chat: Capabilities) -> bool:
-        """As it is where the same conversation is answered."""
-        return needs_responses(self._conversation(), chat)
+        return False
 
     def load(self, load: Load) -> None:
         """Make `body` that for a target of the same dialect, or `told` the estimate for another. InvalidRequest."""
-        _, encode, model_in_body = _SIDES[self._source]
+        decode, encode, model_in_body = _SIDES[self._source]
         self.same = load.dialect == self._source
         if not self.same:
-            conversation = self._conversation()
-            self.losses = [Loss(self._at + loss.pointer, loss.reason) for loss in _losses(conversation, load)]
-            self.told = encode(estimate(conversation))
+            self.told = encode(estimate(decode(self.own)))
             return
-        self.told, self.losses = None, []
+        self.told = None
         self.body = self.own
         if model_in_body and load.model != self.model:
             self.body = splice_member(self.own, "model", _encode(load.model))
-
-    def _conversation(self) -> Conversation:
-        if self._decoded is None:
-            self._decoded, self._at = _SIDES[self._source][0](self.own)
-        return self._decoded
 
     def answer(self, body: bytes) -> bytes:
         return body
@@ -129,40 +105,23 @@ class CountCarriage:
         raise AssertionError("a count is not streamed")
 
 
-def _losses(conversation: Conversation, load: Load) -> Losses:
-    """Return what the target could not be sent of the conversation; all that it cannot do without among it."""
-    remote = remote_media(conversation, load.dialect, load.capabilities)
-    unfetched = {one.url: _UNFETCHED[one.kind] for one in remote}
-    conversation = with_media(conversation, unfetched, load.dialect, load.capabilities)
-    target = dialect(load.dialect)
-    conversation, _ = fit_names(conversation, target.TOOL_NAMES)
-    try:
-        return target.encode_request(conversation, load.model, load.capabilities)[1]
-    except InvalidRequest as error:
-        return [Loss(error.pointer or "", error.message)]
+def _anthropic(body: bytes) -> Conversation:
+    return anthropic_messages.decode_request(splice_member(body, "max_tokens", b"1"))
 
 
-def _anthropic(body: bytes) -> tuple[Conversation, str]:
-    conversation = anthropic_messages.decode_request(splice_member(body, "max_tokens", b"1"))
-    conversation.max_output_tokens = None  # a count has no limit
-    return conversation, ""
-
-
-def _gemini(body: bytes) -> tuple[Conversation, str]:
+def _gemini(body: bytes) -> Conversation:
     whole = read_request(_count, body)
-    inner, at = whole.generate_content_request, "/generateContentRequest"
-    if whole.snake is not UNSET:
-        inner, at = whole.snake, "/generate_content_request"
+    inner = whole.generate_content_request if whole.snake is UNSET else whole.snake
     if inner is UNSET:
-        return gemini.decode_request(body), ""
+        return gemini.decode_request(body)
     try:
-        return gemini.decode_request(bytes(inner)), at
+        return gemini.decode_request(bytes(inner))
     except InvalidRequest as error:
-        raise InvalidRequest(error.message, code=error.code, pointer=at + (error.pointer or "")) from error
+        at = "/generateContentRequest" + (error.pointer or "")
+        raise InvalidRequest(error.message, code=error.code, pointer=at) from error
 
 
-# Each reads a conversation, and says where in the body it is.
-_SIDES: dict[str, tuple[Callable[[bytes], tuple[Conversation, str]], Callable[[int], bytes], bool]] = {
+_SIDES: dict[str, tuple[Callable[[bytes], Conversation], Callable[[int], bytes], bool]] = {
     "anthropic_messages": (_anthropic, b'{"input_tokens":%d}'.__mod__, True),
     "gemini": (_gemini, b'{"totalTokens":%d}'.__mod__, False),
 }

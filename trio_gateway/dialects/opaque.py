@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from trio_gateway.dialects.conversation import Token
 
-_NAMESPACE = "trio:"
+NAMESPACE = "trio:"
 
 
 def carry(token: Token, carrier: str) -> str:
     """Return how `token` is written in an answer or history of the dialect `carrier`."""
-    if token.issuer == carrier and not token.value.startswith(_NAMESPACE):
+    if token.issuer == carrier and not token.value.startswith(NAMESPACE):
         return token.value
-    return f"{_NAMESPACE}{token.issuer}:{token.value}"
+    return f"{NAMESPACE}{token.issuer}:{token.value}"
 
 
 def recognise(value: str, carrier: str) -> Token:
     """Return the token that `value`, found in the dialect `carrier`, stands for."""
-    if value.startswith(_NAMESPACE):
-        issuer, colon, original = value[len(_NAMESPACE) :].partition(":")
+    if value.startswith(NAMESPACE):
+        issuer, colon, original = value[len(NAMESPACE) :].partition(":")
         if colon:
             return Token(issuer, original)
     return Token(carrier, value)

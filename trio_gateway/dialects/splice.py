@@ -1,4 +1,4 @@
-"""Byte-exact edits of a JSON object's members: what passes through keeps its bytes, but for the one that changes.
+"""Byte-exact edits of JSON objects and arrays: what passes through keeps its bytes, but for what changes.
 
 Bodies are JSON that msgspec has accepted, so that only whole and well-formed texts are told apart here. Time is
 linear in the body and spent in C: Python's share grows with the number of top-level members, not with the bytes.
@@ -7,6 +7,7 @@ linear in the body and spent in C: Python's share grows with the number of top-l
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import msgspec
@@ -21,9 +22,11 @@ _key = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+', 
 _scalar = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[^ \t\r\n,\]}{\["]++', re.DOTALL).match
 _next_token = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL).finditer
 _colon = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+").match
+_after_comma = re.compile(rb"[ \t\r\n]*+,?[ \t\r\n]*+").match
 _after_value = re.compile(rb"[ \t\r\n]*+([,}])").match
 
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_items = msgspec.json.Decoder(list[Raw]).decode
 _decode_key = msgspec.json.Decoder(str).decode
 
 
@@ -40,6 +43,61 @@ def splice_member(body: bytes, name: str, value: bytes) -> bytes:
     if spans:
         return _replace_all(body, spans, value)
     return _insert(body, name, value)
+
+
+def edit_member(body: bytes, name: str, edit: Callable[[bytes], bytes]) -> bytes:
+    """Return the object `body` with each value of its member `name` replaced by what `edit` makes of it.
+
+    Raises ValueError when `body` is no object.
+    """
+    pieces: list[bytes] = []
+    position = 0
+    for start, end in find_member(body, name):
+        pieces += (body[position:start], edit(body[start:end]))
+        position = end
+    return b"".join((*pieces, body[position:]))
+
+
+def drop_member(body: bytes, name: str) -> bytes:
+    """Return the object `body` without its member `name`, and with one comma less for each time that it was there.
+
+    Raises ValueError when `body` is no object.
+    """
+    if not find_member(body, name):
+        return body
+    spelled = _key_is(name)
+    return _rejoin(
+        body, [(key.start(1), end, None if spelled(key[1]) else body[key.start(1) : end]) for key, end in _walk(body)]
+    )
+
+
+def edit_items(body: bytes, edit: Callable[[int, bytes], bytes | None]) -> bytes:
+    """Return the array `body` with what `edit` makes of each item, given its place; without those it gives None for.
+
+    Raises msgspec.DecodeError when `body` is no array.
+    """
+    spans: list[tuple[int, int, bytes | None]] = []
+    position = body.find(b"[") + 1
+    for place, item in enumerate(_decode_items(body)):
+        start = _after_comma(body, position).end()  # type: ignore[union-attr]  # no comma is a match too
+        position = start + len(item)
+        spans.append((start, position, edit(place, body[start:position])))
+    return _rejoin(body, spans)
+
+
+def _rejoin(body: bytes, spans: list[tuple[int, int, bytes | None]]) -> bytes:
+    """Return `body` with other texts in the place of its elements; one that is None goes, with what parts it off."""
+    if not spans:
+        return body
+    pieces = [body[: spans[0][0]]]
+    end_before = spans[0][0]
+    for start, end, text in spans:
+        if text is not None:
+            if len(pieces) > 1:
+                pieces.append(body[end_before:start])
+            pieces.append(text)
+        end_before = end
+    return b"".join((*pieces, body[end_before:]))
 
 
 def find_member(body: bytes, name: str) -> list[tuple[int, int]]:
@@ -63,7 +121,8 @@ def find_member(body: bytes, name: str) -> list[tuple[int, int]]:
     starts = [match.end() for match in find_keys(body)]
     if len(starts) == 1:
         return [(starts[0], starts[0] + len(raw))]
-    return _walk(body, name)
+    spelled = _key_is(name)
+    return [(key.end(), end) for key, end in _walk(body) if spelled(key[1])]
 
 
 def _replace_all(body: bytes, spans: list[tuple[int, int]], value: bytes) -> bytes:
@@ -83,21 +142,19 @@ def _insert(body: bytes, name: str, value: bytes) -> bytes:
     return b"%b%b:%b%b%b" % (body[:inside], msgspec.json.encode(name), value, comma, body[inside:])
 
 
-def _walk(body: bytes, name: str) -> list[tuple[int, int]]:
-    """Go from one top-level member to the next; msgspec says how long their values are."""
+def _walk(body: bytes) -> Iterator[tuple[re.Match[bytes], int]]:
+    """Yield each top-level member: its key's match, after which its value begins, and where that ends.
+
+    msgspec says how long values are.
+    """
     members = _decode_members(body)
-    spelled = _key_is(name)
-    spans = []
     position = body.index(b"{") + 1
     while (match := _key(body, position)) is not None:
-        start, key = match.end(), match[1]
-        end = _end_of_value(body, start, bytes(members[_decode_key(key)]))
-        if spelled(key):
-            spans.append((start, end))
+        end = _end_of_value(body, match.end(), bytes(members[_decode_key(match[1])]))
+        yield match, end
         after = _after_value(body, end)
         assert after is not None, "the body is not the JSON it was said to be"
         position = after.end()
-    return spans
 
 
 def _end_of_value(body: bytes, start: int, guess: bytes) -> int:

@@ -34,7 +34,8 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.gemini import decode_request, encode_request
-from trio_gateway.dialects.gemini.write_contents import SKIP_SIGNATURE, has_inexact_integer
+from trio_gateway.dialects.gemini.tokens import SKIP_SIGNATURE
+from trio_gateway.dialects.gemini.write_contents import has_inexact_integer
 from trio_gateway.errors import InvalidRequest
 
 Valid = Callable[[bytes], dict[str, Any]]

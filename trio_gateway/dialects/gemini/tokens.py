@@ -15,14 +15,16 @@ from trio_gateway.dialects.conversation import Token
 NAME = "gemini"
 
 # What the base64 of "trio:" begins with, whatever follows.
-_CARRIED = "dHJpbz"
+CARRIED = "dHJpbz"
 _REDACTED = "~"
+# Gemini 3 refuses a step whose first call has no signature; this is Google's word for a call that never had one.
+SKIP_SIGNATURE = "skip_thought_signature_validator"
 _TO_URL_SAFE = str.maketrans("+/", "-_")
 
 
 def carry(token: Token, *, redacted: bool = False) -> str:
     """Return how `token` is written in an answer to a Gemini client."""
-    if token.issuer == NAME and not redacted and not token.value.startswith(_CARRIED):
+    if token.issuer == NAME and not redacted and not token.value.startswith(CARRIED):
         return token.value
     issuer = _REDACTED + token.issuer if redacted else token.issuer
     return b64encode(f"trio:{issuer}:{token.value}".encode(errors="replace")).decode("ascii")
@@ -30,7 +32,7 @@ def carry(token: Token, *, redacted: bool = False) -> str:
 
 def recognise(signature: str) -> tuple[Token, bool]:
     """Return the token that a signature stands for, and whether it is a redacted thought's."""
-    if not signature.startswith(_CARRIED):
+    if not signature.startswith(CARRIED):
         return Token(NAME, signature), False
     padded = signature.rstrip("=").translate(_TO_URL_SAFE)
     try:

@@ -33,13 +33,10 @@ from trio_gateway.dialects.conversation import (
 from trio_gateway.dialects.gemini.media import write_media
 from trio_gateway.dialects.gemini.names import wire_id
 from trio_gateway.dialects.gemini.results import NO_RESULT, write_result
-from trio_gateway.dialects.gemini.tokens import NAME
+from trio_gateway.dialects.gemini.tokens import NAME, SKIP_SIGNATURE
 from trio_gateway.dialects.members import citations_at, mark_at, member, token_at
 from trio_gateway.dialects.names import carry_name
 from trio_gateway.dialects.wire import BAD_BODY
-
-# Gemini 3 refuses a step whose first call has no signature; this is Google's word for a call that never had one.
-SKIP_SIGNATURE = "skip_thought_signature_validator"
 
 _INT_EXACT = 2**53
 _INT_MAX = 2**1000  # near the end of a double's range
