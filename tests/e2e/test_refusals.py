@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
 import pytest
+import trio
 
 from tests.e2e.apis import APIS, PROVIDERS, ask
 
@@ -81,3 +83,39 @@ async def test_anthropics_clients_find_the_id_where_they_look_on_every_path(hous
             assert (reply.headers["request-id"], reply.headers["x-request-id"]) == ("mine-1", "mine-1")
         others = await ask(running, APIS["openai_chat"], "gpt-test", "Hi", False, {"x-request-id": "mine-2"})
         assert "request-id" not in others.headers
+
+
+async def answer_with_a_page(status: int, stream: trio.SocketStream) -> None:
+    """Be a proxy that has no provider to ask: whatever comes is answered with a page."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += await stream.receive_some(65536)
+    page = b"<html><head><script>track()</script></head><body><h1>Not now</h1></body></html>"
+    head = b"HTTP/1.1 %d No\r\ncontent-type: text/html\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+    await stream.send_all(head % (status, len(page)) + page)
+    await stream.aclose()
+
+
+KINDS = {422: "invalid_request_error", 429: "rate_limit_error", 500: "server_error", 503: "server_error"}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("status", KINDS)
+async def test_a_page_in_the_place_of_an_error_is_told_in_plain_words_and_openais_kinds(
+    house: Houses, status: int, provider: str
+) -> None:
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(
+            partial(trio.serve_tcp, partial(answer_with_a_page, status), 0, host="127.0.0.1")
+        )
+        origin = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        async with house(channels={provider: {"base_url": origin}}) as running:
+            for name in ("openai_chat", "openai_responses", "anthropic_messages"):
+                reply = await ask(running, APIS[name], PROVIDERS[provider], "Hi", False)
+                assert reply.status == status
+                message = APIS[name].message(reply.json())
+                assert message.endswith("Not now")
+                assert "<" not in message
+                if APIS[name].same == "openai":
+                    assert reply.json()["error"]["type"] == KINDS[status]
+        nursery.cancel_scope.cancel(reason="the test is over")

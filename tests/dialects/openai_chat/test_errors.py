@@ -33,7 +33,7 @@ def test_an_error_of_openai_is_read_whole() -> None:
         (b'{"message":"alone"}', "alone", "upstream_error"),
         (b'[{"error":{"code":400,"message":"google","status":"INVALID_ARGUMENT"}}]', "google", "INVALID_ARGUMENT"),
         (b"", "The provider answered with the status 400.", "upstream_error"),
-        (b"<html>\n <b>Bad</b>\tGateway", "The provider answered: <html> <b>Bad</b> Gateway", "upstream_error"),
+        (b"<html>\n <b>Bad</b>\tGateway", "The provider answered: Bad Gateway", "upstream_error"),
         (b"[]", "The provider answered: []", "upstream_error"),
         (b'{"error":{"message":5}}', 'The provider answered: {"message":5}', "upstream_error"),
         (b'{"x":1}', 'The provider answered: {"x":1}', "upstream_error"),

@@ -267,7 +267,7 @@ def test_a_failure_is_an_error_and_a_failed_response_and_then_nothing(events_of:
     assert encoder.feed([Delta(0, "c"), *STOP]) == encoder.close() == b""
     events = events_of(stream)
     assert types(events)[-2:] == ["error", "failed"]
-    assert (events[-2]["message"], events[-2]["code"]) == ("Overloaded", "overloaded_error")
+    assert (events[-2]["message"], events[-2]["code"]) == ("Overloaded", "server_is_overloaded")
     assert events[-1]["response"]["error"] == {"code": "server_error", "message": "Overloaded"}
     assert events[-1]["response"]["status"] == "failed"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import msgspec
@@ -10,11 +9,11 @@ from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.framing import sse_named
+from trio_gateway.dialects.quotes import quoted
 from trio_gateway.dialects.wire import BAD_BODY, on_one_line
 from trio_gateway.errors import GatewayError, UpstreamError
 
 NAME = "anthropic_messages"
-QUOTED_LENGTH_MAX = 300
 
 _STATUS = {
     "invalid_request_error": 400,
@@ -97,7 +96,11 @@ def _response(error: GatewayError) -> wire_shapes.ErrorResponse:
 def _kind(error: GatewayError) -> str:
     if error.kind in _STATUS and (error.kind != "invalid_request_error" or error.status == 400):
         return error.kind
-    return _KIND.get(error.status) or ("invalid_request_error" if 400 <= error.status < 500 else "api_error")
+    return _kind_of_status(error.status)
+
+
+def _kind_of_status(status: int) -> str:
+    return _KIND.get(status) or ("invalid_request_error" if 400 <= status < 500 else "api_error")
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
@@ -107,7 +110,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstre
     told = UpstreamError(
         error.message or _quoted(status, body),
         status=status,
-        kind=error.type or _KIND.get(status) or "api_error",
+        kind=error.type or _kind_of_status(status),
         code=error.told_code(),
         retry_after_s=_retry_after_s(headers),
         retryable=_should_retry(headers),
@@ -167,8 +170,7 @@ def _read_error(raw: Raw | UnsetType) -> _Error | None:
 
 
 def _quoted(status: int, body: bytes) -> str:
-    text = " ".join(re.sub(r"<[^>]*>", " ", body[: 20 * QUOTED_LENGTH_MAX].decode("utf-8", "replace")).split())
-    quote = text[:QUOTED_LENGTH_MAX]
+    quote = quoted(body)
     return f"The provider answered {status}: {quote}" if quote else f"The provider answered {status} without a body."
 
 

@@ -11,6 +11,7 @@ from msgspec import UNSET, Raw
 from gateway_schemas import gemini as wire_gemini
 from trio_gateway.dialects.framing import sse
 from trio_gateway.dialects.gemini.tokens import NAME
+from trio_gateway.dialects.quotes import quoted
 from trio_gateway.dialects.wire import BAD_BODY, on_one_line
 from trio_gateway.errors import GatewayError, UpstreamError
 
@@ -51,9 +52,7 @@ _HTTP = {
     "DEADLINE_EXCEEDED": 504,
 }
 _OVERLOADED = 529  # Anthropic's own
-_MAX_QUOTE = 300
 
-_blank = re.compile(r"\s+")
 _duration = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s\Z").match
 _encode = msgspec.json.Encoder().encode
 _decode_details = msgspec.json.Decoder(list[Raw]).decode
@@ -153,5 +152,5 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _quote(status: int, body: bytes) -> str:
-    text = _blank.sub(" ", body[: 4 * _MAX_QUOTE].decode(errors="replace")).strip()[:_MAX_QUOTE]
+    text = quoted(body)
     return f"The provider answered with status {status}: {text}" if text else ""

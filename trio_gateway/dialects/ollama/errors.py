@@ -8,10 +8,9 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway_schemas import ollama
+from trio_gateway.dialects.quotes import quoted
 from trio_gateway.dialects.wire import BAD_BODY
 from trio_gateway.errors import GatewayError, UpstreamError
-
-_MAX_QUOTED = 300  # characters of a body that is not Ollama's
 
 # What its HTTP status says, in the words of an OpenAI error: Ollama itself has none but the message.
 _KINDS = {
@@ -66,7 +65,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstre
     try:
         message = _message_of(_decode_body(body).error)
     except BAD_BODY:
-        message = _quoted(body)
+        message = quoted(body)
     return UpstreamError(
         message or f"The provider answered with status {status}.",
         status=status,
@@ -93,16 +92,11 @@ def _message_of(raw: msgspec.Raw) -> str:
             return decode(raw)
         except BAD_BODY:
             pass
-    return _quoted(bytes(raw))
+    return quoted(bytes(raw))
 
 
 def _nested(raw: msgspec.Raw) -> str:
     return _decode_nested(raw).message
-
-
-def _quoted(body: bytes) -> str:
-    text = " ".join(body[: _MAX_QUOTED * 8].decode(errors="replace").split())
-    return text if len(text) <= _MAX_QUOTED else text[: _MAX_QUOTED - 1] + "…"
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

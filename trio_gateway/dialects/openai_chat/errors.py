@@ -11,9 +11,9 @@ import msgspec
 from gateway_schemas.openai_chat import ErrorBody, ErrorDetail, encode
 from trio_gateway.dialects import wire
 from trio_gateway.dialects.framing import sse
+from trio_gateway.dialects.openai_kinds import TYPE_OF_STATUS, client_status, kind_of, type_of
+from trio_gateway.dialects.quotes import quoted
 from trio_gateway.errors import GatewayError, UpstreamError
-
-_MAX_QUOTE = 300
 
 # What a provider writes about our own key ("Incorrect API key provided: sk-ab***yz") is not for the client.
 _SECRET = re.compile(r"(?i)\b(?:sk|pk|rk|gsk|xai|org|proj)-[\w*.-]{6,}|\bAIza[\w-]{10,}|\bBearer\s+[\w*.~+/=-]+")
@@ -44,30 +44,8 @@ _STATUS_OF_TYPE = {
     "timeout": 504,
 }
 
-_TYPE_OF_STATUS = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    402: "insufficient_quota",
-    403: "permission_error",
-    404: "not_found_error",
-    408: "timeout_error",
-    409: "conflict_error",
-    413: "invalid_request_error",
-    422: "invalid_request_error",
-    429: "rate_limit_error",
-    504: "timeout_error",
-}
-
 # In a stream nothing else says the status. Reading them, 502 is what no word stands for.
-_TYPE_IN_STREAM = _TYPE_OF_STATUS | {502: UpstreamError.kind, 503: "service_unavailable_error"}
-
-# Anthropic's words in OpenAI's. Words that both have stay; Gemini's, in capitals, become the status's.
-_TYPE_OF_FOREIGN = {
-    "api_error": "server_error",
-    "overloaded_error": "server_error",
-    "billing_error": "insufficient_quota",
-    "request_too_large": "invalid_request_error",
-}
+_TYPE_IN_STREAM = TYPE_OF_STATUS | {502: UpstreamError.kind, 503: "service_unavailable_error"}
 
 _NEVER_RETRY = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 
@@ -76,8 +54,7 @@ _NEVER_RETRY = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 
 def encode_error(error: GatewayError, /) -> tuple[int, bytes]:
     """Return the status and the body for a Chat client. 529 is Anthropic's own: it becomes 503."""
-    status = _status(error)
-    return status, _written(error, _kind(error, status, _TYPE_OF_STATUS))
+    return client_status(error), _written(error, kind_of(error))
 
 
 def encode_stream_error(error: GatewayError, /) -> bytes:
@@ -85,24 +62,11 @@ def encode_stream_error(error: GatewayError, /) -> bytes:
 
     Where the provider's words do not tell the status, the type is the status's own.
     """
-    status = _status(error)
-    kind = _kind(error, status, _TYPE_IN_STREAM)
+    status = client_status(error)
+    kind = kind_of(error, _TYPE_IN_STREAM)
     if _status_of(_Detail(), kind, error.code) != status:
-        kind = _type_of(status, _TYPE_IN_STREAM)
+        kind = type_of(status, _TYPE_IN_STREAM)
     return sse(_written(error, kind))
-
-
-def _status(error: GatewayError) -> int:
-    return 503 if error.status == 529 else error.status
-
-
-def _kind(error: GatewayError, status: int, types: Mapping[int, str]) -> str:
-    kind = _TYPE_OF_FOREIGN.get(error.kind, error.kind)
-    return _type_of(status, types) if kind.isupper() or not kind else kind
-
-
-def _type_of(status: int, types: Mapping[int, str]) -> str:
-    return types.get(status, "server_error" if status >= 500 else "invalid_request_error")
 
 
 def _written(error: GatewayError, kind: str) -> bytes:
@@ -208,9 +172,8 @@ def _read_detail(raw: bytes) -> _Detail:
 
 
 def _quote(body: bytes) -> str | None:
-    """Return the beginning of a body that is no error of a known shape, as one line."""
-    line = " ".join(body[: 8 * _MAX_QUOTE].decode("utf-8", "replace").split())
-    return f"The provider answered: {line[:_MAX_QUOTE]}" if line else None
+    quote = quoted(body)
+    return f"The provider answered: {quote}" if quote else None
 
 
 def _status_of(found: _Detail, kind: str | None, code: str | None) -> int:

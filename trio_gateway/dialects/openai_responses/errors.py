@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway_schemas import openai_responses as wire
+from trio_gateway.dialects.openai_kinds import client_status, kind_of
+from trio_gateway.dialects.quotes import quoted
 from trio_gateway.errors import ClientError, GatewayError, TooManyRequests, UpstreamError
-
-QUOTE_MAX = 300
 
 # OpenAI's words where a provider's `error` event or failed response comes without a status.
 _STATUS_BY_CODE = {
@@ -82,10 +82,9 @@ _text = msgspec.json.Decoder(str)
 
 
 def encode_error(error: GatewayError) -> tuple[int, bytes]:
-    """Return the status and body for a client. 529 is Anthropic's alone, and becomes 503."""
-    status = 503 if error.status == 529 else error.status
-    body = wire.ErrorBody(error.message, error.kind, _param(error.pointer), error.code)
-    return status, wire.encode(wire.ErrorResponse(body))
+    """Return the status and body for a client, in OpenAI's words. 529 is Anthropic's alone, and becomes 503."""
+    body = wire.ErrorBody(error.message, kind_of(error), _param(error.pointer), error.code)
+    return client_status(error), wire.encode(wire.ErrorResponse(body))
 
 
 def encode_stream_error(error: GatewayError, sequence_number: int = 0) -> bytes:
@@ -101,10 +100,10 @@ def encode_stream_error(error: GatewayError, sequence_number: int = 0) -> bytes:
 
 
 def _code_of(error: GatewayError) -> str:
-    """Return the word for an error without a code: its kind, if that tells its status."""
-    status = 503 if error.status == 529 else error.status
-    if _status_of(error.kind) == status:
-        return error.kind
+    """Return the word for an error without a code: its kind in OpenAI's words, if that tells its status."""
+    status, kind = client_status(error), kind_of(error)
+    if _status_of(kind) == status:
+        return kind
     return _CODE_IN_STREAM.get(status, "server_error" if status >= 500 else "invalid_request_error")
 
 
@@ -138,7 +137,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstre
     found = _read(body)
     code = None if found.code is None else str(found.code)
     return UpstreamError(
-        found.message or _quoted(body) or f"The provider answered with status {status}, and said nothing.",
+        found.message or quoted(body) or f"The provider answered with status {status}, and said nothing.",
         status=status,
         kind=found.type or None,
         code=code,
@@ -171,7 +170,7 @@ def read_error_member(raw: msgspec.Raw | bytes) -> wire.ErrorBody:
     try:
         return _body.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return wire.ErrorBody(_as_text(raw) or _quoted(bytes(raw)))
+        return wire.ErrorBody(_as_text(raw) or quoted(bytes(raw)))
 
 
 def _read(body: bytes) -> wire.ErrorBody:
@@ -192,12 +191,6 @@ def _as_text(raw: msgspec.Raw | bytes) -> str | None:
         return _text.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def _quoted(body: bytes) -> str:
-    """Return the beginning of a body that is no JSON we know, on one line."""
-    text = " ".join(body[: 4 * QUOTE_MAX].decode("utf-8", "replace").split())
-    return text if len(text) <= QUOTE_MAX else text[: QUOTE_MAX - 1] + "…"
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
