@@ -24,6 +24,7 @@ RANKS = {
     "replies": 6,
     "patience": 5,
     "listings": 6,
+    "pages": 5,
     "server": 5,
     "routing": 5,
     "access": 5,

@@ -31,6 +31,25 @@ def test_anthropic_s_list_is_one_page() -> None:
     assert (found["first_id"], found["last_id"], found["has_more"]) == ("fast", "deep", False)
 
 
+def test_anthropic_s_list_is_the_page_that_was_asked_for() -> None:
+    found = json.loads(list_models("anthropic_messages", NAMES, {"limit": "1"}))
+    assert [model["id"] for model in found["data"]] == ["fast"]
+    assert (found["first_id"], found["last_id"], found["has_more"]) == ("fast", "fast", True)
+
+
+def test_gemini_s_list_says_how_to_go_on() -> None:
+    first = json.loads(list_models("gemini", NAMES, {"pageSize": "1"}))
+    assert [model["name"] for model in first["models"]] == ["models/fast"]
+    last = json.loads(list_models("gemini", NAMES, {"pageSize": "1", "pageToken": first["nextPageToken"]}))
+    assert [model["name"] for model in last["models"]] == ["models/deep"]
+    assert "nextPageToken" not in last
+
+
+@pytest.mark.parametrize("dialect", ["openai_chat", "ollama"])
+def test_a_list_without_pages_is_whole(dialect: str) -> None:
+    assert list_models(dialect, NAMES, {"limit": "1", "pageSize": "1"}) == list_models(dialect, NAMES)
+
+
 def test_gemini_s_names_are_resources() -> None:
     assert [model["name"] for model in listed("gemini")["models"]] == ["models/fast", "models/deep"]
 

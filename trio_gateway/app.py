@@ -202,7 +202,7 @@ def _readyz(app: GatewayApp) -> Callable[[], Awaitable[TrioResponse]]:
 def _models(app: GatewayApp) -> Callable[[], Awaitable[TrioResponse]]:
     async def models() -> TrioResponse:
         _admit(app, request)
-        return _json(200, listings.list_models(_spoken(), await app.gateway.catalogue.models()))
+        return _json(200, listings.list_models(_spoken(), await app.gateway.catalogue.models(), request.args))
 
     return models
 

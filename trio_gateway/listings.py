@@ -7,21 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import UNSET
+
 from gateway_schemas import anthropic_models, gemini, ollama, openai_models
 from trio_gateway.dialects.capabilities import Capabilities
+from trio_gateway.pages import anthropic_page, gemini_page
 
 OLLAMA_VERSION = "0.14.0"  # whose API is spoken here: clients ask before they use what came late
+_NO_QUERY: Mapping[str, str] = {}
 _UNKNOWN_TIME = "1970-01-01T00:00:00Z"
 
 
-def list_models(dialect: str, names: Mapping[str, str]) -> bytes:
-    """Return the body that lists `names`, each with the channel that serves it."""
+def list_models(dialect: str, names: Mapping[str, str], query: Mapping[str, str] = _NO_QUERY) -> bytes:
+    """Return the body that lists `names`, each with the channel that serves it: the page that `query` asks for.
+
+    Raises InvalidRequest for a page that there is not. OpenAI's and Ollama's lists have no pages.
+    """
     if dialect == "anthropic_messages":
-        infos = [_anthropic(name) for name in names]
+        page = anthropic_page([*names], query)
+        infos = [_anthropic(name) for name in page.names]
         first, last = (infos[0].id, infos[-1].id) if infos else (None, None)
-        return anthropic_models.encode(anthropic_models.ModelList(infos, first_id=first, last_id=last))
+        return anthropic_models.encode(anthropic_models.ModelList(infos, page.more, first, last))
     if dialect == "gemini":
-        return gemini.encode(gemini.ModelList([_gemini(name) for name in names]))
+        page, token = gemini_page([*names], query)
+        return gemini.encode(
+            gemini.ModelList([_gemini(name) for name in page.names], UNSET if token is None else token)
+        )
     if dialect == "ollama":
         return ollama.encode(ollama.TagsResponse([_ollama(name) for name in names]))
     models = [_openai(name, channel) for name, channel in names.items()]

@@ -231,3 +231,15 @@ async def test_tokens_are_counted_and_models_listed(house: Houses, provider: str
         assert counted.input_tokens > 0
         assert PROVIDERS[provider] in [one.id for one in models]
         assert (model.type, model.id) == ("model", PROVIDERS[provider])
+
+
+async def test_models_come_page_by_page_until_there_are_no_more(house: Houses, provider: str) -> None:
+    def use(client: anthropic.Anthropic) -> Any:
+        paged = [model.id for model in client.models.list(limit=2)]
+        last = client.models.list(limit=2, before_id=paged[-1])
+        return [model.id for model in client.models.list()], paged, [model.id for model in last]
+
+    async with house() as running:
+        whole, paged, backwards = await with_client(running, use)
+        assert paged == whole
+        assert sorted(backwards) == sorted(whole[:-1])

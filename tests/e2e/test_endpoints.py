@@ -441,6 +441,24 @@ async def test_what_ollama_alone_can_do_with_a_prompt_reaches_it(house: Houses) 
 # ------------------------------------------------------------------------------------------------ listings
 
 
+async def test_models_are_told_page_by_page_to_those_who_ask(house: Houses) -> None:
+    anthropic, gemini = {"anthropic-version": "2026-10-21"}, {"x-goog-api-key": "tg-test-token"}
+    async with house() as running:
+        names = [model["id"] for model in (await running.get("/v1/models")).json()["data"]]
+        first = (await running.get("/v1/models?limit=2", anthropic)).json()
+        assert ([model["id"] for model in first["data"]], first["has_more"]) == (names[:2], True)
+        second = (await running.get(f"/v1/models?limit=1000&after_id={first['last_id']}", anthropic)).json()
+        assert ([model["id"] for model in second["data"]], second["has_more"]) == (names[2:], False)
+        refused = await running.get("/v1/models?limit=0", anthropic)
+        assert (refused.status, refused.json()["error"]["type"]) == (400, "invalid_request_error")
+        start = (await running.get("/v1beta/models?pageSize=3", gemini)).json()
+        rest = (await running.get(f"/v1beta/models?pageSize=1000&pageToken={start['nextPageToken']}", gemini)).json()
+        assert [model["name"] for model in start["models"] + rest["models"]] == [f"models/{name}" for name in names]
+        assert "nextPageToken" not in rest
+        stale = await running.get("/v1beta/models?pageToken=gone", gemini)
+        assert (stale.status, stale.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+
+
 async def test_models_are_listed_in_the_shape_of_the_client(house: Houses) -> None:
     async with house() as running:
         openai = (await running.get("/v1/models")).json()

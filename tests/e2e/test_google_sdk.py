@@ -250,3 +250,13 @@ async def test_tokens_are_counted_and_models_listed(house: Houses, provider: str
         assert counted.total_tokens > 0
         assert f"models/{PROVIDERS[provider]}" in [one.name for one in models]
         assert model.name == f"models/{PROVIDERS[provider]}"
+
+
+async def test_models_come_page_by_page_until_there_are_no_more(house: Houses, provider: str) -> None:
+    def use(client: genai.Client) -> Any:
+        return [[model.name for model in client.models.list(config=config)] for config in (None, {"page_size": 2})]
+
+    async with house() as running:
+        whole, paged = await with_client(running, use)
+        assert paged == whole
+        assert len(paged) > 2
