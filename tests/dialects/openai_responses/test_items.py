@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
 from gateway_schemas import openai_responses as wire
+from trio_gateway.dialects.citations import NO_QUOTE
 from trio_gateway.dialects.conversation import Loss, Losses, Stop, Token, Usage
 from trio_gateway.dialects.opaque import carry, recognise
 from trio_gateway.dialects.openai_responses.items import (
     ME,
+    NO_COUNTERPART,
     annotation_of,
     annotations_of,
     carry_call_id,
@@ -93,6 +96,29 @@ def test_other_citations_are_named_as_lost(citation: bytes) -> None:
     losses: Losses = []
     assert annotations_of([Raw(citation)], "/x", losses) == []
     assert [loss.pointer for loss in losses] == ["/x"]
+
+
+PAGE = {
+    "type": "web_search_result_location",
+    "url": "https://a",
+    "title": "T",
+    "cited_text": "w",
+    "encrypted_index": "",
+}
+
+
+def test_a_page_that_claude_cites_is_cited_for_the_whole_text() -> None:
+    losses: Losses = []
+    (annotation,) = annotations_of([Raw(msgspec.json.encode(PAGE))], "/x", losses, 7)
+    assert annotation == Raw(b'{"type":"url_citation","url":"https://a","title":"T","start_index":0,"end_index":7}')
+    assert losses == [Loss("/x", NO_QUOTE)]
+
+
+@pytest.mark.parametrize("page", [PAGE | {"title": None}, PAGE | {"url": None}, PAGE | {"url": 3}])
+def test_a_page_without_a_title_or_an_address_is_named_as_lost(page: dict[str, object]) -> None:
+    losses: Losses = []
+    assert annotations_of([Raw(msgspec.json.encode(page))], "/x", losses, 7) == []
+    assert losses == [Loss("/x", NO_COUNTERPART)]
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=5, max_size=5))

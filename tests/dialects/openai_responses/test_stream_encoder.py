@@ -207,6 +207,24 @@ def test_citations_become_annotations(events_of: Events) -> None:
     assert events[-1]["response"]["output"][0]["content"][0]["annotations"] == [note, note]
 
 
+def test_a_cited_page_is_told_when_its_text_is_whole(events_of: Events) -> None:
+    page = {
+        "type": "web_search_result_location",
+        "url": "https://a",
+        "title": "T",
+        "cited_text": "",
+        "encrypted_index": "",
+    }
+    cite = Cite(0, Raw(msgspec.json.encode(page)))
+    events = events_of(encode(Start(), Open(0, "text"), Delta(0, "a"), cite, Delta(0, "bc"), Close(0), *STOP))
+    told = {"type": "url_citation", "url": "https://a", "title": "T", "start_index": 0, "end_index": 3}
+    kinds = [event["type"] for event in events]
+    place = kinds.index("response.output_text.annotation.added")
+    assert events[place]["annotation"] == told
+    assert kinds[place + 1] == "response.output_text.done"
+    assert events[-1]["response"]["output"][0]["content"][0]["annotations"] == [told]
+
+
 ENTRY = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}
 LOGPROBS = LogprobsDelta(Raw(msgspec.json.encode({"content": [ENTRY]})))
 

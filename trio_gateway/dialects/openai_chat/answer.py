@@ -9,6 +9,7 @@ import msgspec
 from gateway_schemas import openai_chat as wire_chat
 from trio_gateway.dialects import wire
 from trio_gateway.dialects.answer_places import citations_at, place
+from trio_gateway.dialects.citations import NO_QUOTE, is_quoted
 from trio_gateway.dialects.conversation import (
     Answer,
     AnswerContext,
@@ -35,7 +36,6 @@ from trio_gateway.dialects.openai_chat.words import (
     answer_id,
     call_id_at,
     finish_of,
-    is_quoted,
     lose_counts,
     stop_of,
     usage_of,
@@ -73,7 +73,6 @@ UNMODELLED = ("system_fingerprint", "metadata", "moderation")
 NULL = msgspec.Raw(b"null")
 
 NO_PAGE = "a citation that is no web page with a title"
-NO_QUOTE = "Chat does not say which words a web page is cited for"
 TEXT_AFTER_CALL = "Chat has no text after a tool call: it moves before it"
 TEXT_AFTER_REFUSAL = "Chat has no text after a refusal: it moves before it"
 JOINED_TEXTS = "Chat has one text in a message: this one is joined to the one before"

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from gateway_schemas import openai_chat as wire_chat
+from trio_gateway.dialects.citations import NO_QUOTE, is_quoted
 from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses, Reasoning, Token, Usage
 from trio_gateway.dialects.events import (
     AnswerEvent,
@@ -38,7 +39,6 @@ from trio_gateway.dialects.events import (
 from trio_gateway.dialects.openai_chat.answer import (
     JOINED_TEXTS,
     NO_PAGE,
-    NO_QUOTE,
     NO_TEXT_TOKENS,
     NOTHING_REDACTED,
     REASONING_AFTER_TEXT,
@@ -56,7 +56,6 @@ from trio_gateway.dialects.openai_chat.words import (
     answer_id,
     call_id_at,
     finish_of,
-    is_quoted,
     wire_usage,
 )
 from trio_gateway.errors import UpstreamBroke

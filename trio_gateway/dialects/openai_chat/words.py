@@ -8,6 +8,7 @@ import msgspec
 
 from gateway_schemas import openai_chat as wire_chat
 from trio_gateway.dialects.answer_places import place
+from trio_gateway.dialects.citations import read_citation
 from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses, Stop, StopReason, Usage
 
 # ----------------------------------------------------------------------------------------- finish reasons
@@ -131,45 +132,20 @@ def call_id_at(answer_id: str | None, choice: int, position: int) -> str:
 # ---------------------------------------------------------------------------------------------- citations
 
 
-class _Citation(msgspec.Struct):
-    """What url citations of the dialects have in common, all of it optional."""
-
-    type: str | None = None
-    url_citation: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    url: str | None = None
-    title: str | None = None
-    start_index: int | None = None
-    end_index: int | None = None
-    cited_text: str | None = None
-    encrypted_index: str | None = None
-
-
-_citation = msgspec.json.Decoder(_Citation).decode
-
-
 def annotation_of(raw: msgspec.Raw, start: int, end: int) -> msgspec.Raw | None:
     """Return a citation as an annotation of Chat; None where Chat cannot hold it.
 
     Chat's own goes through as it is. A web page cited by another dialect becomes a url_citation: of the text from
     `start` to `end`, in characters of the message's content, or where the source says it, of the cited stretch.
     """
-    try:
-        citation = _citation(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    citation = read_citation(raw)
+    if citation is None:
         return None
     if citation.url_citation is not msgspec.UNSET:
         return raw
-    if citation.type not in ("web_search_result_location", "url_citation"):
-        return None
-    if citation.url is None or citation.title is None:
+    if not citation.is_page or citation.url is None or citation.title is None:
         return None
     if citation.start_index is not None and citation.end_index is not None:
         start, end = start + citation.start_index, start + citation.end_index
     annotation = wire_chat.Annotation("url_citation", wire_chat.UrlCitation(start, end, citation.title, citation.url))
     return msgspec.Raw(wire_chat.encode(annotation))
-
-
-def is_quoted(raw: msgspec.Raw) -> bool:
-    """Say whether a citation that was read has the words of its source, or a token for them."""
-    citation = _citation(raw)
-    return bool(citation.cited_text or citation.encrypted_index)

@@ -159,7 +159,7 @@ class AnswerWriter:
     def write(self, part: Part) -> None:
         match part:
             case Text():
-                annotations = annotations_of(part.citations, citations_at(part.at), self.losses)
+                annotations = annotations_of(part.citations, citations_at(part.at), self.losses, len(part.text))
                 logprobs: list[msgspec.Raw] = []
                 if part.text:
                     logprobs, self._logprobs = self._logprobs, []

@@ -10,6 +10,7 @@ import msgspec
 
 from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects.answer_places import place
+from trio_gateway.dialects.citations import NO_QUOTE, is_quoted, read_citation
 from trio_gateway.dialects.conversation import Loss, Losses, Stop, Token, Usage
 from trio_gateway.dialects.names import NameRules
 from trio_gateway.dialects.opaque import carry, recognise
@@ -104,6 +105,8 @@ def hashed(text: str) -> str:
 
 # ------------------------------------------------------------------------------------------- annotations
 
+NO_COUNTERPART = "citations of this kind have no counterpart here"
+
 _ANNOTATIONS = frozenset({"url_citation", "file_citation", "container_file_citation", "file_path"})
 
 
@@ -122,12 +125,15 @@ class _Annotation(msgspec.Struct):
 _annotation = msgspec.json.Decoder(_Annotation)
 
 
-def annotation_of(citation: msgspec.Raw) -> msgspec.Raw | None:
-    """Return a citation in the shape of Responses; None for one of a shape that has no counterpart there."""
+def annotation_of(citation: msgspec.Raw, length: int | None = None) -> msgspec.Raw | None:
+    """Return a citation in the shape of Responses; None for one of a shape that has no counterpart there.
+
+    A page that another dialect cites without a place is cited for the whole text, of `length` characters, if known.
+    """
     try:
         found = _annotation.decode(citation)
         if found.type not in _ANNOTATIONS:
-            return None
+            return None if length is None else _page_annotation(citation, length)
         if found.url_citation is None:
             return citation
         return msgspec.Raw(wire.encode(found.url_citation))
@@ -135,12 +141,26 @@ def annotation_of(citation: msgspec.Raw) -> msgspec.Raw | None:
         return None
 
 
-def annotations_of(citations: Sequence[msgspec.Raw] | None, at: str, losses: Losses) -> list[msgspec.Raw]:
-    if not citations:
-        return []
-    annotations = [annotation for citation in citations if (annotation := annotation_of(citation)) is not None]
-    if len(annotations) != len(citations):
-        losses.append(Loss(at, "citations of this kind have no counterpart here"))
+def _page_annotation(citation: msgspec.Raw, length: int) -> msgspec.Raw | None:
+    page = read_citation(citation)
+    if page is None or not page.is_page or page.url is None or page.title is None:
+        return None
+    return msgspec.Raw(wire.encode(_UrlCitation(page.url, page.title, 0, length)))
+
+
+def annotations_of(
+    citations: Sequence[msgspec.Raw] | None, at: str, losses: Losses, length: int | None = None
+) -> list[msgspec.Raw]:
+    """Return the citations of a text that have a counterpart; name the others. For `length` see annotation_of."""
+    annotations = []
+    for citation in citations or ():
+        annotation = annotation_of(citation, length)
+        if annotation is None:
+            losses.append(Loss(at, NO_COUNTERPART))
+            continue
+        annotations.append(annotation)
+        if is_quoted(citation):
+            losses.append(Loss(at, NO_QUOTE))
     return annotations
 
 

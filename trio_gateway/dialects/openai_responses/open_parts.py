@@ -24,8 +24,8 @@ class OpenMessage:
 class OpenPart:
     """An open part: where its events say they belong (`place`), and all before and after the text of its deltas."""
 
-    __slots__ = ("annotations", "call_id", "head", "index", "item_id", "kind", "logprobs", "message", "name", "place",
-                 "position", "texts", "token")  # fmt: skip
+    __slots__ = ("annotations", "call_id", "cited", "head", "index", "item_id", "kind", "logprobs", "message", "name",
+                 "place", "position", "texts", "token")  # fmt: skip
 
     def __init__(self, event: Open, index: int, item_id: str) -> None:
         self.kind = event.kind
@@ -37,6 +37,7 @@ class OpenPart:
         self.message: OpenMessage | None = None
         self.texts: list[str] = []
         self.annotations: list[msgspec.Raw] = []
+        self.cited: list[msgspec.Raw] = []  # what becomes an annotation, or a loss, once the text is whole
         self.logprobs: list[msgspec.Raw] = []
         self.token: Token | None = None
         self.place = b'"item_id":%b,"output_index":%d' % (wire.encode(item_id), index)

@@ -43,7 +43,14 @@ from trio_gateway.dialects.openai_responses.answer_encoder import (
     response_of,
 )
 from trio_gateway.dialects.openai_responses.errors import encode_stream_error, failure_of
-from trio_gateway.dialects.openai_responses.items import CONTENT_TAGS, ME, annotation_of, status_of, wire_usage
+from trio_gateway.dialects.openai_responses.items import (
+    CONTENT_TAGS,
+    ME,
+    annotation_of,
+    annotations_of,
+    status_of,
+    wire_usage,
+)
 from trio_gateway.dialects.openai_responses.logprobs import content_logprobs
 from trio_gateway.dialects.openai_responses.open_parts import OpenMessage, OpenPart
 from trio_gateway.errors import UpstreamBroke, UpstreamError
@@ -306,8 +313,11 @@ class AnswerEncoder:
             return
         annotation = annotation_of(event.raw)
         if annotation is None:
-            self.losses.append(Loss("/citations", "citations of this kind have no counterpart here"))
-            return
+            part.cited.append(event.raw)  # perhaps for the whole text, which is not known yet
+        else:
+            self._annotate(part, annotation)
+
+    def _annotate(self, part: OpenPart, annotation: msgspec.Raw) -> None:
         members = b'%b,"annotation_index":%d,"annotation":%b' % (part.place, len(part.annotations), _encode(annotation))
         part.annotations.append(annotation)
         self._emit(b"response.output_text.annotation.added", members)
@@ -350,6 +360,8 @@ class AnswerEncoder:
             whole = wire.RefusalPart(text)
             self._emit(b"response.refusal.done", part.place + b',"refusal":' + _encode(text))
         else:
+            for annotation in annotations_of(part.cited, "/citations", self.losses, len(text)):
+                self._annotate(part, annotation)
             whole = wire.OutputText(part.annotations, part.logprobs, text)
             members = b',"logprobs":' + _encode(part.logprobs) + b',"text":' + _encode(text)
             self._emit(b"response.output_text.done", part.place + members)
