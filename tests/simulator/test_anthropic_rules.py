@@ -146,6 +146,10 @@ REFUSED = {
         ),
         "Expected `thinking` or `redacted_thinking`, but found `tool_use`",
     ),
+    "a schema beside a prefill": (
+        request(user("x"), assistant("{"), output_config={"format": {"type": "json_schema", "schema": {}}}),
+        "prefilled",
+    ),
     "five cache markers": (
         request(user(*(text("x", cache_control={"type": "ephemeral"}) for _ in range(5)))),
         "maximum of 4",

@@ -77,6 +77,8 @@ def check_messages(request: dict[str, Any], version: str, *, beta: bool, countin
     _check_choice(request, names)
     _check_thinking(request, messages)
     _check_values(request)
+    if messages[-1]["role"] == "assistant" and (request.get("output_config") or {}).get("format") is not None:
+        raise _bad("output_config.format: not supported together with a prefilled assistant message")
     _check_cache_markers(request)
 
 

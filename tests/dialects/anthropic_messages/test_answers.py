@@ -263,6 +263,13 @@ def test_a_stop_that_has_no_word_is_reported() -> None:
     assert (body["stop_reason"], lost) == ("end_turn", ["/choices/0/finish_reason"])
 
 
+def test_a_stop_for_calls_of_which_there_is_none_is_an_end_and_reported() -> None:
+    body, lost = write(Text("a"), stop=Stop("tool_calls"), usage=Usage(1, 1))
+    assert (body["stop_reason"], lost) == ("end_turn", ["/choices/0/finish_reason"])
+    body, lost = write(Text("a"), ToolCall("c", "f", "{}"), stop=Stop("tool_calls"), usage=Usage(1, 1))
+    assert (body["stop_reason"], lost) == ("tool_use", [])
+
+
 def test_a_stop_sequence_and_a_refusal_are_told_whole() -> None:
     body, _ = write(Text("a"), stop=Stop("stop_sequence", "END"))
     assert (body["stop_reason"], body["stop_sequence"]) == ("stop_sequence", "END")

@@ -33,9 +33,11 @@ from trio_gateway.dialects.conversation import (
     ToolResult,
     Turn,
 )
+from trio_gateway.dialects.end_user import hashed_id
 from trio_gateway.errors import InvalidRequest
 
 OLD = capabilities_for("anthropic_messages", "claude-3-7-sonnet-latest")
+SONNET_45 = capabilities_for("anthropic_messages", "claude-sonnet-4-5")
 NEW = capabilities_for("anthropic_messages", "claude-opus-4-8")
 PNG = "iVBORw0KGgoAAAANSUhEUg=="
 
@@ -726,6 +728,53 @@ def test_the_last_four_cache_marks_are_kept_and_longer_ones_come_first() -> None
     assert lost == ["/tools/0", "/s/content/0", "/u/content/2", "/u/content/3", "/u/content/3"]
 
 
+# ------------------------------------------------------------------------- what the provider refuses
+
+
+def test_a_history_of_calls_without_tools_gets_tools_that_must_not_be_called() -> None:
+    calls: list[Part] = [ToolCall("a", "f", "{}"), ToolCall("b", "g", "x", custom=True), ToolCall("c", "f", "{}")]
+    results: list[Part] = [ToolResult(id_, [Text("1")]) for id_ in "abc"]
+    turns = [Turn("user", [Text("hi")]), Turn("assistant", calls), Turn("tool", results)]
+    body, lost = write(talk(*turns))
+    names = [block["name"] for block in body["messages"][1]["content"]]
+    assert [tool["name"] for tool in body["tools"]] == names[:2]
+    assert {tool["input_schema"]["type"] for tool in body["tools"]} == {"object"}
+    assert (body["tool_choice"], lost) == ({"type": "none"}, [])
+    body, _ = write(talk(*turns, tools=[Tool("h")]))
+    assert ([tool["name"] for tool in body["tools"]], "tool_choice" in body) == (["h"], False)
+
+
+def test_images_and_documents_of_the_assistants_are_lost() -> None:
+    image, file = Image(Media("base64", PNG, "image/png")), File(Media("base64", "JVBERi0=", "application/pdf"))
+    body, lost = write(
+        talk(Turn("user", [Text("draw")]), Turn("assistant", [image, Text("so"), file]), Turn("user", [Text("ok")]))
+    )
+    assert body["messages"][1]["content"] == [{"type": "text", "text": "so"}]
+    assert lost == ["/messages/1/content/0", "/messages/1/content/2"]
+
+
+@pytest.mark.parametrize("part", [Text(" \n\t"), Refusal(" ")])
+def test_a_text_of_white_space_only_is_lost(part: Part) -> None:
+    body, lost = write(talk(Turn("user", [Text("hi"), part])))
+    assert body["messages"] == [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
+    assert lost == ["/messages/0/content/1"]
+    with pytest.raises(InvalidRequest):
+        write(talk(Turn("user", [Text("  ")])))
+
+
+@pytest.mark.parametrize("user", ["somebody@example.org", "u" * 257])
+def test_an_end_users_address_or_long_id_is_hashed(user: str) -> None:
+    body, lost = write(talk(Turn("user", [Text("hi")]), user=user))
+    assert (body["metadata"], lost) == ({"user_id": hashed_id(user)}, ["/user"])
+
+
+def test_no_schema_is_kept_to_while_a_message_is_continued() -> None:
+    output = OutputFormat("json_schema", "/response_format", schema=Raw(b'{"type":"object"}'))
+    turns = [Turn("user", [Text("hi")]), Turn("assistant", [Text("{")])]
+    body, lost = write(talk(*turns, output=output), SONNET_45)
+    assert ("output_config" in body, lost) == (False, ["/response_format"])
+
+
 # ---------------------------------------------------------------------------------------- properties
 
 CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
@@ -764,14 +813,17 @@ def own_requests(draw: st.DrawFn) -> dict[str, Any]:
         "stop_sequences": draw(st.lists(TEXTS, min_size=1, max_size=3)),
         "stream": True,
         "service_tier": draw(st.sampled_from(["auto", "standard_only"])),
-        "metadata": {"user_id": draw(TEXTS)},
+        "metadata": {"user_id": draw(TEXTS).replace("@", "a")},  # nobody's address
         "cache_control": {"type": "ephemeral", "ttl": "5m"},
         "tools": [
             {"name": "f", "input_schema": {"type": "object", "properties": draw(ARGUMENTS)}, "strict": False},
             {"name": "g", "input_schema": CLOSED, "strict": True},
         ],
     }
-    return body | {name: value for name, value in optional.items() if draw(st.booleans())}
+    written = {name for name in optional if draw(st.booleans())}
+    if any(block["type"] == "tool_use" for message in messages for block in message["content"]):
+        written.add("tools")  # for calls without any tools the provider refuses
+    return body | {name: value for name, value in optional.items() if name in written}
 
 
 @given(own_requests())

@@ -39,6 +39,7 @@ from trio_gateway.errors import InvalidRequest
 NAME = "anthropic_messages"
 
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+BLANK = "the provider takes no text of white space only"
 
 
 class BlockWriter:
@@ -66,6 +67,9 @@ class BlockWriter:
         self._lose_token(part)
         if not part.text:
             self._marks.lose(part.cache, part.at, "the provider takes no empty text, and so no mark on it")
+            return None
+        if part.text.isspace():
+            self.lose(part.at, BLANK)
             return None
         block = wire_shapes.TextBlock(part.text)
         if part.citations:
@@ -195,6 +199,9 @@ class BlockWriter:
 
     def _refusal(self, part: Refusal) -> object | None:
         if not part.text:
+            return None
+        if part.text.isspace():
+            self.lose(part.at, BLANK)
             return None
         self.lose(part.at, "the refusal is sent as text")
         return wire_shapes.TextBlock(part.text)

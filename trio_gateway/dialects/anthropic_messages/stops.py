@@ -51,6 +51,9 @@ def write_stop(stop: Stop | None, has_call: bool, refused: bool, losses: Losses,
         if stop is not None and reason == "other":
             losses.append(Loss(place(source, "stop"), f"{stop.raw or reason} is told as tool_use"))
         reason = "tool_calls"
+    elif reason == "tool_calls" and not has_call:
+        losses.append(Loss(place(source, "stop"), "there is no call: it is told as end_turn"))
+        reason = "stop"
     word = _WRITE.get(reason)
     if word is None:
         word = "end_turn"

@@ -110,6 +110,22 @@ def _input_schema(tool: Tool, losses: Losses) -> Raw:
     return Raw(b'{"type":"object"%b%b' % (b"" if rest == b"}" else b",", rest))
 
 
+def write_stand_ins(messages: list[dict[str, Any]], body: dict[str, Any]) -> None:
+    """Write tools for the calls of a history where there are none on offer, which the provider refuses.
+
+    None of them may be called, which is what the client asked for.
+    """
+    called = {
+        block.name: wire_shapes.Tool(block.name, _EMPTY_SCHEMA)
+        for message in messages
+        for block in message["content"]
+        if type(block) is wire_shapes.ToolUseBlock
+    }
+    if called:
+        body["tools"] = list(called.values())
+        body["tool_choice"] = {"type": "none"}
+
+
 def write_tool_choice(
     conversation: Conversation, body: dict[str, Any], has_tools: bool, thinks_by_budget: bool, losses: Losses
 ) -> None:

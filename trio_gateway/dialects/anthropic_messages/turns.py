@@ -12,7 +12,18 @@ from typing import Any
 from gateway_schemas.anthropic_messages import TextBlock
 from trio_gateway.dialects.anthropic_messages.blocks import BlockWriter
 from trio_gateway.dialects.capabilities import Capabilities
-from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Opaque, Text, ToolResult, Turn
+from trio_gateway.dialects.conversation import (
+    Conversation,
+    File,
+    Image,
+    Loss,
+    Losses,
+    Opaque,
+    Part,
+    Text,
+    ToolResult,
+    Turn,
+)
 from trio_gateway.errors import InvalidRequest
 
 NAME = "anthropic_messages"
@@ -91,7 +102,7 @@ class _TurnWriter:
         return after is None or (after.role == "assistant" and bool(after.parts))
 
     def write_assistant(self, turn: Turn) -> None:
-        content = [block for part in turn.parts if (block := self._blocks.write(part)) is not None]
+        content = [block for part in turn.parts if (block := self._assistant_block(part)) is not None]
         if content and not self.messages:
             raise InvalidRequest(
                 "This model's provider requires the first message to be the user's.",
@@ -99,6 +110,12 @@ class _TurnWriter:
                 pointer=turn.at,
             )
         self._append("assistant", content, turn)
+
+    def _assistant_block(self, part: Part) -> object | None:
+        if type(part) is Image or type(part) is File:
+            self._losses.append(Loss(part.at, "the provider takes images and documents of the user's only"))
+            return None
+        return self._blocks.write(part)
 
     def write_user(self, turn: Turn) -> None:
         results: list[object] = []

@@ -14,10 +14,11 @@ from trio_gateway.dialects.anthropic_messages.blocks import BlockWriter
 from trio_gateway.dialects.anthropic_messages.caching import CacheMarks
 from trio_gateway.dialects.anthropic_messages.schemas import fit
 from trio_gateway.dialects.anthropic_messages.thinking import why_no_thought, write_thinking
-from trio_gateway.dialects.anthropic_messages.tools import write_tool_choice, write_tools
+from trio_gateway.dialects.anthropic_messages.tools import write_stand_ins, write_tool_choice, write_tools
 from trio_gateway.dialects.anthropic_messages.turns import write_turns
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses
+from trio_gateway.dialects.end_user import hashed_id, is_personal
 from trio_gateway.dialects.members import as_written, member
 
 USER_ID_LENGTH_MAX = 256
@@ -67,6 +68,8 @@ def encode_request(conversation: Conversation, model: str, capabilities: Capabil
     if tools:
         body["tools"] = tools
     write_tool_choice(conversation, body, bool(tools), thinking == "enabled", losses)
+    if not tools:
+        write_stand_ins(messages, body)
     _write_output(conversation, capabilities, body, losses)
     _write_sampling(conversation, capabilities, body, thinking in ("enabled", "adaptive"), losses)
     _write_stop(conversation, body, losses)
@@ -99,6 +102,9 @@ def _write_output(conversation: Conversation, capabilities: Capabilities, body: 
         return
     if not capabilities.structured_output or output.schema is None:
         losses.append(Loss(output.at, "this model takes no schema for its answer"))
+        return
+    if body["messages"][-1]["role"] == "assistant":
+        losses.append(Loss(output.at, "the provider keeps to no schema while it continues a message"))
         return
     schema_at = _said(conversation, "schema")
     text, dropped, refusal = fit(output.schema)
@@ -178,13 +184,20 @@ def _write_stop(conversation: Conversation, body: dict[str, Any], losses: Losses
         body["stop_sequences"] = stop
 
 
+def _user_id(conversation: Conversation, user: str, losses: Losses) -> str:
+    if is_personal(user):
+        reason = "the provider takes no e-mail addresses: a hash of it is sent"
+    elif len(user) > USER_ID_LENGTH_MAX:
+        reason = f"longer than {USER_ID_LENGTH_MAX} characters: a hash of it is sent"
+    else:
+        return user
+    losses.append(Loss(conversation.pointer("user"), reason))
+    return hashed_id(user)
+
+
 def _write_rest(conversation: Conversation, body: dict[str, Any], losses: Losses) -> None:
     if conversation.user is not None:
-        if len(conversation.user) <= USER_ID_LENGTH_MAX:
-            body["metadata"] = {"user_id": conversation.user}
-        else:
-            reason = f"the provider takes at most {USER_ID_LENGTH_MAX} characters"
-            losses.append(Loss(conversation.pointer("user"), reason))
+        body["metadata"] = {"user_id": _user_id(conversation, conversation.user, losses)}
     if conversation.service_tier is not None:
         if (tier := _TIERS.get(conversation.service_tier)) is not None:
             body["service_tier"] = tier

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import msgspec
 
 from gateway_schemas import openai_chat as wire_chat
 from trio_gateway.dialects.capabilities import Capabilities, effort_of_budget, nearest_effort
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, OutputFormat, Tool, ToolCall, Turn
+from trio_gateway.dialects.end_user import hashed_id
 from trio_gateway.dialects.members import as_written, mark_at, member
 from trio_gateway.dialects.openai_chat.message_encoder import MessageWriter
 from trio_gateway.errors import InvalidRequest
@@ -149,9 +148,8 @@ class _RequestWriter:
         user = self._from.user
         if user is None or len(user) <= _MAX_USER:
             return user
-        # It only has to be the same for the same person; OpenAI itself recommends a hash.
         self._lose("user", f"an id of more than {_MAX_USER} characters is replaced by its SHA-256")
-        return hashlib.sha256(user.encode()).hexdigest()
+        return hashed_id(user)
 
     def _response_format(self, output: OutputFormat) -> wire_chat.ResponseFormat:
         if output.kind != "json_schema":

@@ -11,9 +11,10 @@ import msgspec
 from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects.capabilities import Capabilities, effort_of_budget, nearest_effort
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Tool, ToolChoice
+from trio_gateway.dialects.end_user import hashed_id
 from trio_gateway.dialects.members import as_written, mark_at, member
 from trio_gateway.dialects.openai_responses.item_encoder import ItemWriter
-from trio_gateway.dialects.openai_responses.items import ME, NULL, TTLS, hashed, written_name
+from trio_gateway.dialects.openai_responses.items import ME, NULL, TTLS, written_name
 
 _OUTPUT_TOKENS_MIN = 16  # OpenAI refuses less
 _TEMPERATURE_MAX = 2.0
@@ -246,7 +247,7 @@ def _user(conversation: Conversation, losses: Losses) -> str | None:
     if user is None or len(user) <= _USER_MAX:
         return user
     losses.append(Loss(conversation.pointer("user"), f"longer than {_USER_MAX} characters: a hash of it is sent"))
-    return hashed(user)
+    return hashed_id(user)
 
 
 def _service_tier(conversation: Conversation, losses: Losses) -> str | None:
