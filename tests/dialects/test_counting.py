@@ -34,6 +34,15 @@ def test_a_provider_of_the_same_dialect_is_asked_with_the_models_name_there() ->
     assert (in_url.model, in_url.body, in_url.told) == ("fast", GEMINI, None)
 
 
+def test_a_whole_request_to_count_names_the_model_as_it_is_there() -> None:
+    body = b'{"generateContentRequest":{"model":"models/fast","contents":[{"parts":[{"text":"Hi"}]}]}}'
+    carriage = CountCarriage("gemini", body, Envelope("fast"))
+    carriage.load(load("gemini", "slow"))
+    assert carriage.body == body.replace(b"fast", b"slow")
+    carriage.load(load("gemini", "fast"))
+    assert carriage.body == body
+
+
 def test_any_other_is_not_asked_and_both_shapes_tell_the_same_estimate() -> None:
     anthropic = CountCarriage("anthropic_messages", ANTHROPIC, None)
     gemini = CountCarriage("gemini", GEMINI, Envelope("fast"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import enum
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, closing
 from typing import Any, Literal
@@ -127,6 +128,23 @@ async def test_structured_output_follows_the_schema(house: Houses, provider: str
             ),
         )
         assert_forecast(answer.text)
+
+
+class Sky(enum.Enum):
+    CLEAR = "clear"
+    GREY = "grey"
+
+
+async def test_a_choice_among_values_is_one_of_them(house: Houses, provider: str) -> None:
+    config = types.GenerateContentConfig(response_mime_type="text/x.enum", response_schema=Sky)
+    async with house() as running:
+        answer = await with_client(
+            running,
+            lambda client: client.models.generate_content(
+                model=PROVIDERS[provider], contents="The sky?", config=config
+            ),
+        )
+        assert isinstance(answer.parsed, Sky)
 
 
 class Reading(BaseModel):

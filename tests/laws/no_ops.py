@@ -133,6 +133,7 @@ _ANYWAY: dict[tuple[str, str], dict[str, tuple[Any, ...]]] = {
     ("anthropic_messages", "/messages/#/content/#/source/media_type"): {"ollama": _IMAGES},
 }
 _ENFORCED = ("/response_format/json_schema/strict", "/text/format/strict")  # Anthropic enforces every schema
+_SINGLE_ITEM = re.compile(r"/(?:contents|parts|tools|functionDeclarations)(?=$|/(?!#))")  # in place of a list of one
 _IN_THE_URL = frozenset({"/model", "/stream"})  # Gemini's
 
 
@@ -150,6 +151,8 @@ def says_nothing(body: Any, path: Path, source: str, target: str) -> bool:
     for step in path:
         value = value[step]
     where = re.sub(r"/\d+(?=/|$)", "/#", "".join(f"/{step}" for step in path))
+    if source == "gemini":
+        where = _SINGLE_ITEM.sub(r"\g<0>/#", where)
     return (
         value is None
         or where.endswith("/type")  # the format allows one type there, and reads it without: what is in it counts

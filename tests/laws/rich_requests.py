@@ -542,9 +542,26 @@ def sprinkled(draw: st.DrawFn, body: st.SearchStrategy[dict[str, Any]]) -> dict[
     return drawn  # type: ignore[no-any-return]  # JSON of an object is an object
 
 
+# Where Gemini has a list, a single item is as good.
+_SINGLE = frozenset({"contents", "parts", "tools", "functionDeclarations", "stopSequences"})
+
+
+@st.composite
+def _with_single_items(draw: st.DrawFn, body: st.SearchStrategy[dict[str, Any]]) -> dict[str, Any]:
+    """Draw a request to Gemini, some of whose lists of one are the item itself."""
+    drawn = draw(body)
+    chosen = draw(st.just(frozenset[str]()) | st.sets(st.sampled_from(sorted(_SINGLE))))
+    for _, holder in list(objects(drawn)):
+        for name in chosen & holder.keys():
+            if isinstance(holder[name], list) and len(holder[name]) == 1:
+                [holder[name]] = holder[name]
+    return drawn
+
+
 def rich_requests(name: str) -> st.SearchStrategy[bytes]:
     """Return requests of the dialect `name`, as bytes; not all of them are taken."""
-    return sprinkled(RICH[name]).map(dumps)
+    drawn = sprinkled(RICH[name])
+    return (_with_single_items(drawn) if name == "gemini" else drawn).map(dumps)
 
 
 Write = Callable[[dict[str, Any]], bytes]

@@ -129,6 +129,8 @@ def test_r16_any_longer_history_begins_with_the_same_messages(source: str, targe
 
 
 def _as_list(messages: Any) -> list[Any]:
+    if isinstance(messages, dict):
+        return [messages]
     return [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
 
 

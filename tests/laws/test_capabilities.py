@@ -134,7 +134,8 @@ def _at_all(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _turns(body: dict[str, Any]) -> int:
-    return len(body.get("messages") or body.get("contents") or body.get("input") or [])
+    turns = body.get("messages") or body.get("contents") or body.get("input") or []
+    return 1 if isinstance(turns, dict) else len(turns)
 
 
 def _without(body: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:

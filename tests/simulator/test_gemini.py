@@ -186,3 +186,11 @@ async def test_what_the_provider_refuses_is_refused(simulator: Simulator, body: 
 )
 async def test_what_the_provider_takes_is_taken(simulator: Simulator, body: dict[str, Any]) -> None:
     assert (await post(simulator, body)).status_code == 200
+
+
+async def test_a_choice_among_values_comes_without_quotes(client: genai.Client) -> None:
+    config = types.GenerateContentConfig(
+        response_mime_type="text/x.enum", response_schema={"type": "STRING", "enum": ["clear", "grey"]}
+    )
+    answer = await in_thread(lambda: client.models.generate_content(model=MODEL, contents="The sky?", config=config))
+    assert answer.text == "clear"

@@ -30,8 +30,8 @@ from trio_gateway.dialects.embeddings import (
     renamed_embedding_request,
 )
 from trio_gateway.dialects.envelope import Envelope, read_envelope
+from trio_gateway.dialects.gemini import passage as gemini_passage
 from trio_gateway.dialects.gemini import shapes as gemini_shapes
-from trio_gateway.dialects.gemini.passage import ArrayStream
 from trio_gateway.dialects.homecoming import without_foreign_tokens
 from trio_gateway.dialects.names import fit_names, rename_answer
 from trio_gateway.dialects.ollama import loading as ollama_loading
@@ -181,8 +181,9 @@ class ChatCarriage:
     def _renamed(self, body: bytes, model: str) -> bytes:
         """Return the client's own body, for a target that speaks its dialect."""
         if self._source_name == "gemini":
-            gemini_shapes.read(body)
-            return body  # the model is in the URL
+            read = gemini_shapes.read(body)
+            # The model is in the URL, and may be in the body besides.
+            return gemini_passage.renamed(body, model) if read.request.model and model != self.model else body
         if model != self.model:
             body = splice_member(body, "model", _encode(model))
         if self.stream and not self._envelope.include_usage and self._source_name == "openai_chat":
@@ -212,7 +213,7 @@ class ChatCarriage:
         if self._source_name == "openai_responses":
             return ResponsesStream(redact)
         if self._envelope.array:
-            return ArrayStream(redact)
+            return gemini_passage.ArrayStream(redact)
         return ObservedStream(self._target, LINE_ENDS if self._source_name in _IN_LINES else SSE_ENDS, redact)
 
     def forget_request(self) -> None:

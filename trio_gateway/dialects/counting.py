@@ -26,6 +26,7 @@ from trio_gateway.dialects.conversation import (
     Usage,
 )
 from trio_gateway.dialects.envelope import Envelope
+from trio_gateway.dialects.gemini import passage as gemini_passage
 from trio_gateway.dialects.passage import StreamPassage
 from trio_gateway.dialects.remote import Remote
 from trio_gateway.dialects.splice import splice_member
@@ -92,8 +93,9 @@ class CountCarriage:
             return
         self.told = None
         self.body = self.own
-        if model_in_body and load.model != self.model:
-            self.body = splice_member(self.own, "model", _encode(load.model))
+        if load.model != self.model:
+            rename = _with_model if model_in_body else gemini_passage.renamed_count
+            self.body = rename(self.own, load.model)
 
     def answer(self, body: bytes) -> bytes:
         return body
@@ -103,6 +105,10 @@ class CountCarriage:
 
     def forget_request(self) -> None:
         raise AssertionError("a count is not streamed")
+
+
+def _with_model(body: bytes, model: str) -> bytes:
+    return splice_member(body, "model", _encode(model))
 
 
 def _anthropic(body: bytes) -> Conversation:

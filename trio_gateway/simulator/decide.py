@@ -60,6 +60,8 @@ class Asked(msgspec.Struct, kw_only=True):
     """A tool's name, ANY, or "": as the model likes."""
     schema: Any = None
     """The JSON Schema the answer must fit; True: any JSON object; None: free text."""
+    bare: bool = False
+    """A string that fits the schema comes as it is, not as JSON (Gemini's text/x.enum)."""
     characters: int = 0
     """How long the prompt is, for the usage."""
 
@@ -145,7 +147,7 @@ def _json(value: object) -> str:
 def _text(asked: Asked, user_text: str, script: Script) -> str:
     if asked.schema is not None:
         value = {"answer": user_text[:_QUOTED_CHARACTERS]} if asked.schema is True else example(asked.schema)
-        return _json(value)
+        return value if asked.bare and isinstance(value, str) else _json(value)
     if asked.tool_result is not None:
         return _filled(f'The tool answered: "{asked.tool_result[:_QUOTED_CHARACTERS]}".', script.chunks)
     return _filled(f'You said: "{user_text[:_QUOTED_CHARACTERS]}".', script.chunks)

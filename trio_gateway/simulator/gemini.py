@@ -116,6 +116,7 @@ def read_generate(body: dict[str, Any], model: str, streams: bool) -> Asked:
         tools=offered,
         forced="" if mode != "ANY" else ANY,
         schema=_schema(config),
+        bare=config.get("responseMimeType") == _ENUM,
         characters=characters_of([contents, instruction, body.get("tools")]),
     )
 
@@ -156,9 +157,12 @@ def _results(parts: Any) -> str | None:
 
 
 def _schema(config: dict[str, Any]) -> Any:
-    if config.get("responseMimeType") != "application/json":
+    if config.get("responseMimeType") not in ("application/json", _ENUM):
         return None
     return config.get("responseJsonSchema") or config.get("responseSchema") or True
+
+
+_ENUM = "text/x.enum"
 
 
 class _Pen:

@@ -43,6 +43,8 @@ _MESSAGES = {
         "thinking": "includeThoughts thinkingBudget thinkingLevel",
     }.items()
 }
+# Where there is a list, the parser takes a single item as well.
+_REPEATED = names("contents parts tools functionDeclarations safetySettings stopSequences allowedFunctionNames")
 _DATA = names(
     "text inlineData fileData functionCall functionResponse executableCode codeExecutionResult toolCall toolResponse"
 )
@@ -77,6 +79,8 @@ def normalised(value: Any, message: str, where: str = "") -> Any:
             raise _bad(f"Proto field is not repeating, cannot start list at '{path}'.")
         elif fields[name] and inner is not None:
             inner = normalised(inner, fields[name], path)
+        if name in _REPEATED and inner is not None and not isinstance(inner, list):
+            inner = [inner]
         found[name] = inner
     return found
 
@@ -227,7 +231,7 @@ def _check_generation(config: Any) -> None:
     if thinking.get("thinkingBudget") is not None and thinking.get("thinkingLevel") is not None:
         raise _bad("You can only set only one of thinking budget and thinking level.")
     wants_schema = config.get("responseSchema") is not None or config.get("responseJsonSchema") is not None
-    if wants_schema and config.get("responseMimeType") != "application/json":
+    if wants_schema and config.get("responseMimeType") not in ("application/json", "text/x.enum"):
         raise _bad("Function calling or response schema needs response_mime_type: 'application/json'.")
 
 

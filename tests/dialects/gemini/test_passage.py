@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_gateway.dialects.gemini.passage import ArrayStream
+from trio_gateway.dialects.gemini.passage import ArrayStream, renamed, renamed_count
 from trio_gateway.errors import UpstreamTimeout
 
 FIRST = b'{"candidates":[{"content":{"parts":[{"text":"Hel [\\"]"}],"role":"model"},"index":0}]}'
@@ -70,3 +70,18 @@ def test_before_anything_could_be_seen_nothing_is_written(body: bytes) -> None:
     assert stream.feed(body) + stream.close() == b""
     assert stream.error is not None
     assert not stream.begun
+
+
+def test_a_body_that_names_its_model_names_the_other_and_keeps_all_other_bytes() -> None:
+    assert renamed(b'{ "model" : "models/fast", "contents":[] }', "slow") == (
+        b'{ "model" : "models/slow", "contents":[] }'
+    )
+    assert renamed(b'{"contents":{"model":"fast"}}', "slow") == b'{"contents":{"model":"fast"}}'
+
+
+@pytest.mark.parametrize("name", ["generateContentRequest", "generate_content_request"])
+def test_a_request_to_count_names_the_model_within(name: str) -> None:
+    body = b'{ "%b": { "model":"models/fast" , "contents":[] } }' % name.encode()
+    assert renamed_count(body, "slow") == body.replace(b"fast", b"slow")
+    bare = b'{"%b":{"contents":[]}, "contents":[]}' % name.encode()
+    assert renamed_count(bare, "slow") == bare

@@ -86,7 +86,7 @@ def test_a_captured_request_of_the_python_sdk() -> None:
     [
         (b"{}", "/contents"),
         (b'{"contents":[]}', "/contents"),
-        (b'{"contents":{}}', "/contents"),
+        (b'{"contents":[[]]}', "/contents/0"),
         (b'{"contents":[{"parts":[{}]}]}', "/contents/0/parts/0"),
         (b'{"contents":[{"parts":[{"text":"a","functionCall":{"name":"f"}}]}]}', "/contents/0/parts/0"),
         (b'{"contents":[{"parts":[{"text":1}]}]}', "/contents/0/parts/0/text"),
@@ -131,6 +131,46 @@ def test_the_instructions_are_a_system_turn() -> None:
         [Text("a", "/systemInstruction/parts/0"), Text("b", "/systemInstruction/parts/1")],
         "/systemInstruction",
     )
+
+
+def test_a_single_item_is_a_list_of_one_and_its_pointers_are_as_written() -> None:
+    single = {
+        "contents": {"role": "user", "parts": {"text": "hi", "videoMetadata": {"fps": 1}}},
+        "system_instruction": {"parts": {"text": "s"}},
+        "tools": {"function_declarations": {"name": "f"}},
+        "generationConfig": {"stopSequences": "x"},
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": "f"}},
+    }
+    conversation = decode_request(json.dumps(single).encode(), model="m")
+    assert [(turn.role, turn.at) for turn in conversation.turns] == [
+        ("system", "/system_instruction"),
+        ("user", "/contents"),
+    ]
+    assert [part.at for turn in conversation.turns for part in turn.parts] == [
+        "/system_instruction/parts",
+        "/contents/parts",
+    ]
+    assert [(tool.name, tool.at) for tool in conversation.tools] == [("f", "/tools/function_declarations")]
+    assert conversation.stop == ["x"]
+    assert conversation.tool_choice is not None
+    assert conversation.tool_choice.names == ["f"]
+    assert pointers(conversation.unread) == ["/contents/parts/videoMetadata"]
+    assert conversation.spelled["/contents/parts/0"] == "/contents/parts"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"contents": {"parts": {"text": 5}}}, "/contents/parts/text"),
+        ({"contents": "hi"}, "/contents"),
+        ({"contents": [HI], "tools": {"functionDeclarations": {"name": ""}}}, "/tools/functionDeclarations/name"),
+        ({"contents": [HI], "generationConfig": {"stopSequences": {}}}, "/generationConfig/stopSequences"),
+    ],
+)
+def test_what_is_wrong_with_a_single_item_is_told_where_it_was_written(body: Any, pointer: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        decode_request(json.dumps(body).encode(), model="m")
+    assert caught.value.pointer == pointer
 
 
 def test_snake_case_reads_the_same_and_its_pointers_are_as_written() -> None:
@@ -593,8 +633,9 @@ def test_a_budget_and_a_level_exclude_each_other() -> None:
         ({"responseFormat": [{"text": {"mimeType": JSON, "schema": {}}}]}, "json_schema", b"{}",
          "responseFormat/0/text/schema", []),
         ({"responseJsonSchema": {}}, "json_schema", b"{}", "responseJsonSchema", []),
-        ({"responseMimeType": "text/x.enum", "responseSchema": {"enum": ["a"]}}, None, None, None,
-         ["responseMimeType", "responseSchema"]),
+        ({"responseMimeType": "text/x.enum", "responseSchema": {"type": "STRING", "enum": ["a"]}}, "json_schema",
+         b'{"type":"string","enum":["a"]}', "responseSchema", ["responseMimeType"]),
+        ({"responseMimeType": "text/x.enum"}, None, None, None, ["responseMimeType"]),
     ],
 )  # fmt: skip
 def test_output(config: Any, kind: Any, schema: bytes | None, at: str, lost: list[str]) -> None:

@@ -1,6 +1,7 @@
-"""Gemini to Gemini for a client that wants its stream as one JSON array: the events' data, as the array's items.
+"""Gemini to Gemini: bodies that name their model, and streams for a client that wants them as one JSON array.
 
-Google is always asked for server-sent events; each chunk's JSON passes byte for byte.
+The array's items are the events' data: Google is always asked for server-sent events, and each chunk's JSON passes byte
+for byte.
 """
 
 from __future__ import annotations
@@ -8,11 +9,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+import msgspec
+
 from trio_gateway.dialects import Dialect, gemini
 from trio_gateway.dialects.conversation import Losses, Usage
 from trio_gateway.dialects.gemini.frames import FrameDecoder
 from trio_gateway.dialects.passage import ObservedStream, redacted_error
+from trio_gateway.dialects.splice import find_member, splice_member
+from trio_gateway.dialects.wire import read_request
 from trio_gateway.errors import UpstreamBroke, UpstreamError
+
+_encode = msgspec.json.Encoder().encode
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def renamed(body: bytes, model: str) -> bytes:
+    """Return a request's body that names `model` where it names one, which the URL does already."""
+    return splice_member(body, "model", _encode(f"models/{model}")) if find_member(body, "model") else body
+
+
+def renamed_count(body: bytes, model: str) -> bytes:
+    """Return the body of a request to count. It may hold a whole request, with a model of its own. InvalidRequest."""
+    for name, request in read_request(_members, body).items():
+        if name in ("generateContentRequest", "generate_content_request") and bytes(request).startswith(b"{"):
+            body = splice_member(body, name, renamed(bytes(request), model))
+    return renamed(body, model)
 
 
 class ArrayStream:

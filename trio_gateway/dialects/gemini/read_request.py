@@ -55,6 +55,7 @@ _INTEGERS = {
 _TIERS = {"standard": "default", "unspecified": None}
 _MODES: dict[str, Literal["auto", "none", "required"]] = {"AUTO": "auto", "NONE": "none", "ANY": "required"}
 _JSON = "application/json"
+_ENUM = "text/x.enum"  # a schema's value alone, as text
 
 # The tools that Google runs itself, each the name of a member of Tool.
 _HOSTED = tuple(
@@ -100,9 +101,9 @@ def _every_mixture(spelled: dict[str, str]) -> dict[str, str]:
     """Return the pointers as the client spelled them by those that begin so, and go on in camelCase."""
     found: dict[str, str] = {}
     for camel, written in spelled.items():
-        steps, own = camel.split("/"), written.split("/")
-        for place in range(len(steps)):
-            found["/".join([*own[:place], *steps[place:]])] = written
+        steps = camel.split("/")
+        for place in range(1, len(steps)):
+            found["/".join([shapes.respell("/".join(steps[:place]), spelled), *steps[place:]])] = written
     return found
 
 
@@ -249,6 +250,9 @@ class _Reader:
                 at, schema_at = f"{_CONFIG}/responseFormat/{i}/text", "schema"
                 text, schema = given(format_.text.mime_type), given_raw(format_.text.schema)
         if text is None and schema is not None:
+            text = _JSON
+        if text == _ENUM and schema is not None:
+            self._unread.append(Loss(f"{at}/responseMimeType", "a value to choose comes as JSON, in quotes"))
             text = _JSON
         if text == _JSON:
             if schema is not None:

@@ -3,7 +3,8 @@
 A narrowed twin of each wire struct refuses unknown members and takes nothing but null where the model has no word.
 Success with it is the common case, and proves that nothing is left unread. Else the body is normalised, object by
 object: snake_case becomes camelCase, what cannot be carried becomes a loss, and what lies below arguments and
-schemas stays the text that it was.
+schemas stays the text that it was. Where the API has a list, Google's parser takes a single item as well, and so does
+this.
 """
 
 from __future__ import annotations
@@ -152,7 +153,7 @@ _narrow_answer: msgspec.json.Decoder[wire_gemini.GenerateContentResponse] = msgs
 class _Field(msgspec.Struct, frozen=True):
     name: str
     shape: type[msgspec.Struct] | None  # of the object, or of the list's items
-    is_list: bool
+    is_list: bool  # and nothing but a list
 
 
 @cache
@@ -166,14 +167,17 @@ def _fields(shape: type[msgspec.Struct]) -> dict[str, _Field]:
 
 
 def _nested(hint: Any) -> tuple[type[msgspec.Struct] | None, bool]:
-    """Return the struct that a field holds, alone or in a list; None for anything else."""
+    """Return the struct that a field holds, alone or in a list; None for anything else. And whether it is a list."""
     options = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
+    lists = 0
     for option in options:
         is_list = typing.get_origin(option) is list
         inner = typing.get_args(option)[0] if is_list else option
         if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
             return inner, is_list
-    return None, False
+        lists += is_list
+    others = [option for option in options if option not in (UnsetType, types.NoneType)]
+    return None, lists == len(others)
 
 
 class Normaliser:
@@ -223,10 +227,12 @@ class Normaliser:
         return key, pointer
 
     def _value(self, value: Raw, field: _Field, at: str, written: str) -> Raw:
+        if not field.is_list:
+            return value if field.shape is None else Raw(self.object(value, field.shape, at, written))
+        if not bytes(value).startswith(b"["):
+            return self._alone(value, field.shape, at, written)
         if field.shape is None:
             return value
-        if not field.is_list:
-            return Raw(self.object(value, field.shape, at, written))
         try:
             items = _decode_list(value)
         except msgspec.ValidationError:
@@ -234,6 +240,17 @@ class Normaliser:
         shape = field.shape
         normal = [Raw(self.object(item, shape, f"{at}/{i}", f"{written}/{i}")) for i, item in enumerate(items)]
         return Raw(_encode(normal))
+
+    def _alone(self, value: Raw, shape: type[msgspec.Struct] | None, at: str, written: str) -> Raw:
+        """Return the list of one that a value stands for, as Google's parser reads it.
+
+        What is no item of the list is left as it is: the lenient struct says what is wrong with it.
+        """
+        if bytes(value).startswith(b"{") == (shape is None):
+            return value
+        self.spelled[f"{at}/0"] = written
+        item = bytes(value) if shape is None else self.object(value, shape, f"{at}/0", written)
+        return Raw(b"[%b]" % item)
 
     def _is_opaque(self, members: dict[str, Raw], raw: Raw, at: str) -> bool:
         names = [_snake.sub(lambda match: match[1].upper(), key) for key in members]
