@@ -8,6 +8,8 @@ import pytest
 
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.carriage import ChatCarriage, Load
+from trio_gateway.dialects.envelope import Envelope
+from trio_gateway.errors import InvalidRequest
 
 OWN = "mcp.files/read"
 ASKED = json.dumps(
@@ -95,3 +97,27 @@ def test_a_history_that_comes_home_leaves_behind_what_another_provider_signed() 
     assert [loss.pointer for loss in carriage.losses] == ["/messages/1/content/0"]
     said[1]["content"] = [{"type": "text", "text": "a"}]
     assert carriage.body == json.dumps(asked | {"model": "claude-x"}).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{ "contents" : {"parts": {"text":"Hi"}}, "tools":{"functionDeclarations":{"name":"f"}} }',
+        b'{ "contents" : [{"parts": [{"text":"Hi"}]}], "model": "models/fast" }',
+    ],
+)
+def test_a_gemini_body_passes_as_it_is_but_for_a_model_that_it_names(body: bytes) -> None:
+    carriage = ChatCarriage("gemini", body, Envelope("fast"))
+    for model in ("fast", "slow"):
+        carriage.load(Load(dialect="gemini", model=model, capabilities=Capabilities(), id="i", created=1))
+        assert carriage.body == body.replace(b"fast", model.encode())
+
+
+def test_a_chat_message_of_an_unknown_role_passes_and_is_not_translated() -> None:
+    body = b'{"model":"m","messages":[{"role":"user","content":"Hi"},{"role":"ipython","content":"1"}]}'
+    carriage = ChatCarriage("openai_chat", body)
+    carriage.load(Load(dialect="openai_chat", model="m", capabilities=Capabilities(), id="i", created=1))
+    assert carriage.body == body
+    with pytest.raises(InvalidRequest) as caught:
+        carriage.load(Load(dialect="gemini", model="m", capabilities=Capabilities(), id="i", created=1))
+    assert caught.value.pointer == "/messages/1/role"

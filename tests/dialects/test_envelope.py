@@ -81,3 +81,16 @@ def test_a_body_that_is_none_is_refused(dialect: str, body: bytes) -> None:
 def test_gemini_says_both_in_its_url() -> None:
     with pytest.raises(KeyError):
         read_envelope("gemini", b"{}")
+
+
+def test_a_chat_message_of_a_role_that_is_not_known_is_for_the_provider_to_judge() -> None:
+    messages = [*MESSAGES, {"role": "ipython", "content": {"rows": 1}}]
+    read_ = read("openai_chat", messages=messages, stream=True, tools=TOOLS, reasoning_effort="low")
+    assert read_ == Envelope("m", stream=True, tools_with_effort=True)
+
+
+@pytest.mark.parametrize("message", [{"content": "Hi"}, {"role": 1}, {"role": None}])
+def test_a_chat_message_without_a_role_is_refused_at_it(message: object) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read("openai_chat", messages=[*MESSAGES, message])
+    assert caught.value.pointer == "/messages/1/role"

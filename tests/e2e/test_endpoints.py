@@ -104,6 +104,41 @@ async def test_a_renamed_model_reaches_the_provider_that_speaks_the_same(house: 
         assert PROVIDERS[api.same] in sent.path + sent.body
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_single_items_in_place_of_geminis_lists_reach_every_provider(house: Houses, provider: str) -> None:
+    body = (
+        b'{ "contents":{"role":"user", "parts":{"text":"Hello"}}, "system_instruction":{"parts":{"text":"Be terse."}},'
+        b'"tools":{"functionDeclarations":{"name":"f"}}, "generationConfig":{"stopSequences":"x"} }'
+    )
+    async with house() as running:
+        reply = await running.post(f"/v1beta/models/{PROVIDERS[provider]}:generateContent", body)
+        assert reply.status == 200, reply.body
+        assert reply.json()["candidates"][0]["content"]["parts"][0]["text"] == 'You said: "Hello".'
+        sent = only(running.simulator.observer.requests).body
+        assert provider != "gemini" or sent == body.decode()
+
+
+@pytest.mark.parametrize("verb", ["generateContent", "countTokens"])
+async def test_a_renamed_model_is_renamed_in_a_gemini_body_too(house: Houses, verb: str) -> None:
+    body = b'{ "contents":[{"parts":[{"text":"Hello"}]}], "model":"models/fast" }'
+    if verb == "countTokens":
+        body = b'{ "generateContentRequest": %b }' % body
+    async with house(channels={"gemini": {"rename": {"fast": "gemini-test"}}}) as running:
+        reply = await running.post(f"/v1beta/models/fast:{verb}", body)
+        assert reply.status == 200, reply.body
+        assert only(running.simulator.observer.requests).body == body.decode().replace("fast", "gemini-test")
+
+
+async def test_a_message_of_a_role_that_nobody_knows_is_for_a_provider_of_the_same_kind_to_judge(house: Houses) -> None:
+    body = b'{ "model":"%b", "messages":[{"role":"user","content":"Hi"},{"role":"ipython","content":"1"}] }'
+    async with house() as running:
+        await running.post("/v1/chat/completions", body % b"gpt-test")
+        assert only(running.simulator.observer.requests).body == (body % b"gpt-test").decode()
+        refused = await running.post("/v1/chat/completions", body % b"claude-test")
+        assert (refused.status, refused.json()["error"]["param"]) == (400, "messages[1].role")
+        assert len(running.simulator.observer.requests) == 1
+
+
 # ------------------------------------------------------------------------------------------------- errors
 
 KINDS = {  # what a status is called, by API

@@ -6,12 +6,14 @@ pointer, before anything is sent to anybody. A Gemini body alone waits for its t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import msgspec
 
 from gateway_schemas import anthropic_messages, ollama, openai_chat, openai_responses
 from trio_gateway.dialects.wire import read_request
+from trio_gateway.errors import InvalidRequest
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -28,8 +30,33 @@ class Envelope(msgspec.Struct, frozen=True):
     tools_with_effort: bool = False
 
 
+class _OfAnyRole(msgspec.Struct):
+    role: str
+
+
+class _ChatOfAnyRole(msgspec.Struct):
+    """A Chat request with messages of roles that are not known: compatible servers have more, each its own."""
+
+    model: str
+    messages: list[_OfAnyRole]
+    tools: list[msgspec.Raw] | None = None
+    reasoning_effort: str | None = None
+    stream: bool | None = None
+    stream_options: openai_chat.StreamOptions | None = None
+
+
+_chat_of_any_role = msgspec.json.Decoder(_ChatOfAnyRole)
+_role = re.compile(r"/messages/\d+/role").fullmatch
+
+
 def _openai_chat(body: bytes) -> Envelope:
-    request = read_request(openai_chat.request_decoder, body)
+    request: openai_chat.Request | _ChatOfAnyRole
+    try:
+        request = read_request(openai_chat.request_decoder, body)
+    except InvalidRequest as error:
+        if not _role(error.pointer or ""):
+            raise
+        request = read_request(_chat_of_any_role, body)  # who translates it will say what is wrong
     options = request.stream_options
     return Envelope(
         request.model,
