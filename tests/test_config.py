@@ -4,7 +4,6 @@ import pytest
 
 from trio_gateway.config import environment_config, is_loopback, load, validate
 from trio_gateway.errors import ConfigError
-from trio_gateway.secrets import Secret
 
 KEY = "sk-very-secret-value"
 
@@ -179,15 +178,6 @@ def test_what_is_not_toml_or_not_there_is_one_problem(tmp_path: Path) -> None:
     assert "is not TOML" in problems_of("[server\n", tmp_path)[0]
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path / "absent.toml", {})
-
-
-def test_a_secret_is_neither_pickled_nor_shown() -> None:
-    import pickle
-
-    secret = Secret(KEY, "env:X")
-    assert KEY not in f"{secret!r} {secret} {secret!s}"
-    with pytest.raises(TypeError):
-        pickle.dumps(secret)
 
 
 def test_the_problems_of_one_table_do_not_hide_those_of_another(tmp_path: Path) -> None:
