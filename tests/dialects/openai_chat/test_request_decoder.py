@@ -456,3 +456,13 @@ def test_a_member_nobody_knows_is_a_loss_wherever_it_is(name: str, value: object
     assert Loss("/" + pointer, "unknown to this gateway") in decode(**{name: value}).unread
     part = {"type": "text", "text": "a", name: value}
     assert pointers(decode({"role": "user", "content": [part]}).unread) == [f"/messages/0/content/0/{pointer}"]
+
+
+def test_results_without_an_id_are_for_the_calls_without_one_in_their_order() -> None:
+    nameless = {"id": "", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    answered = [{"role": "tool", "tool_call_id": "", "content": text} for text in ("first", "second")]
+    asked = [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [nameless, nameless]}, *answered]
+    turns = decode_request(json.dumps({"model": "m", "messages": asked}).encode()).turns
+    assert [part.id for part in turns[1].parts if isinstance(part, ToolCall)] == ["call_1_0", "call_1_1"]
+    results = [part for turn in turns[2:] for part in turn.parts if isinstance(part, ToolResult)]
+    assert [result.call_id for result in results] == ["call_1_0", "call_1_1"]

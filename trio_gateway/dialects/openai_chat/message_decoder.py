@@ -44,13 +44,14 @@ _CONTENTS = ("text", "image_url", "input_audio", "file", "refusal")
 class MessageReader:
     """Reads the messages of one request, in order: results are matched to the calls before them."""
 
-    __slots__ = ("_custom_calls", "_legacy_calls", "_losses", "_raws", "joined")
+    __slots__ = ("_custom_calls", "_legacy_calls", "_losses", "_raws", "_unnamed_calls", "joined")
 
     def __init__(self, losses: Losses) -> None:
         self._losses = losses
         self.joined: dict[str, list[str]] = {}  # as in Conversation
         self._raws: Raws = None  # the content parts of the message at hand, as written
         self._custom_calls: set[str] = set()
+        self._unnamed_calls: list[str] = []  # ids made up for calls of the last message that had none, unanswered yet
         self._legacy_calls: dict[str, str] = {}  # function name → id of its latest function_call
 
     def read(self, message: Message, index: int, raws: Raws) -> Turn:
@@ -65,6 +66,8 @@ class MessageReader:
 
     def tool(self, message: ToolMessage, at: str) -> Turn:
         call_id = message.tool_call_id
+        if not call_id and self._unnamed_calls:
+            call_id = self._unnamed_calls.pop(0)
         parts = self._content(message.content, at)
         custom = call_id in self._custom_calls
         return Turn("tool", [ToolResult(call_id, parts, at, message.name, custom=custom)], at)
@@ -94,6 +97,7 @@ class MessageReader:
         if message.audio is not None:
             parts.append(Audio(Media("file_id", message.audio.id), at + "/audio"))
         if message.tool_calls:
+            self._unnamed_calls = []
             for index, call in enumerate(message.tool_calls):
                 parts.append(self._call(call, f"{at}/tool_calls/{index}", index))
         if message.function_call is not None:
@@ -108,7 +112,10 @@ class MessageReader:
         self._losses.append(Loss(at + "/annotations", "there is no text they could annotate"))
 
     def _call(self, call: WireCall, at: str, position: int) -> ToolCall:
-        call_id = call.id or f"call_{at.split('/')[2]}_{position}"
+        call_id = call.id
+        if not call_id:
+            call_id = f"call_{at.split('/')[2]}_{position}"
+            self._unnamed_calls.append(call_id)
         token = token_of_call(call)
         if call.type == "custom" or (call.type is None and call.function is None and call.custom is not None):
             if call.custom is None or call.custom.name is None:
