@@ -104,6 +104,8 @@ class Exchange:
             started_s=record.started_s,
             fetcher=gateway.fetcher,
         )
+        if b"x-gateway-strict" in self._headers:
+            ask.strict = is_strict(self._headers)
         plan = gateway.routes.resolve(carriage.model)
         if b"x-gateway-timeout-s" in self._headers:
             ask.deadline_s = record.started_s + client_timeout_s(self._headers)
@@ -252,3 +254,14 @@ def client_timeout_s(headers: Mapping[bytes, bytes]) -> float:
     if not 0 < given_s < math.inf:
         raise InvalidRequest("The header x-gateway-timeout-s must be a number of seconds, more than 0.")
     return given_s
+
+
+_STRICT = {b"true": True, b"1": True, b"false": False, b"0": False}
+
+
+def is_strict(headers: Mapping[bytes, bytes]) -> bool:
+    """Return whether the client wants all of its request carried, or none. Raises InvalidRequest."""
+    said = _STRICT.get(headers[b"x-gateway-strict"].strip().lower())
+    if said is None:
+        raise InvalidRequest("The header x-gateway-strict must be true or false.")
+    return said

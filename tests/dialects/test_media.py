@@ -108,4 +108,4 @@ def test_any_spelling_of_base64_becomes_the_standard_one(content: bytes) -> None
 def test_what_must_be_inlined_says_where_and_how() -> None:
     error = not_inlined("This model takes no image URLs", "/messages/0")
     assert (error.pointer, error.code) == ("/messages/0", "unsupported_value")
-    assert "at /messages/0: inline it as a data: URL" in error.message
+    assert "at /messages/0: send it inline, as base64" in error.message

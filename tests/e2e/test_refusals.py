@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from email.utils import formatdate
 from functools import partial
 from typing import Any
 
@@ -118,4 +120,60 @@ async def test_a_page_in_the_place_of_an_error_is_told_in_plain_words_and_openai
                 assert "<" not in message
                 if APIS[name].same == "openai":
                     assert reply.json()["error"]["type"] == KINDS[status]
+        nursery.cancel_scope.cancel(reason="the test is over")
+
+
+@pytest.mark.parametrize(
+    ("value", "strict"), [("true", True), ("1", True), (" TRUE ", True), ("false", False), ("0", False)]
+)
+async def test_strict_is_what_the_client_says(house: Houses, value: str, strict: bool) -> None:
+    async with house() as running:
+        reply = await running.chat("claude-test", "Hi", {"x-gateway-strict": value}, logit_bias={"5": 1})
+        assert reply.status == (400 if strict else 200)
+
+
+@pytest.mark.parametrize("value", ["yes", "on", "2", "", "true, true"])
+@pytest.mark.parametrize("name", ["openai_chat", "anthropic_messages", "gemini", "ollama"])
+async def test_any_other_word_for_strict_is_refused(house: Houses, name: str, value: str) -> None:
+    api = APIS[name]
+    async with house() as running:
+        reply = await ask(running, api, "gpt-test", "Hi", False, {"x-gateway-strict": value})
+        assert reply.status == 400
+        assert "true or false" in api.message(reply.json())
+        assert running.simulator.observer.requests == []
+
+
+@pytest.mark.parametrize("url", ["http://pictures.test/a.png", "ftp://pictures.test/a.png"])
+async def test_what_could_be_fetched_says_which_setting_would_have_it_fetched(house: Houses, url: str) -> None:
+    content = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]
+    body = {"model": "llama-test", "messages": [{"role": "user", "content": content}]}
+    async with house() as running:
+        reply = await running.post("/v1/chat/completions", body)
+        assert reply.status == 400
+        message = reply.json()["error"]["message"]
+        assert "send it inline, as base64" in message
+        assert ("[fetch] enabled = true" in message) is url.startswith("http:")
+
+
+@pytest.mark.parametrize("dated", [True, False], ids=["dated", "undated"])
+async def test_a_date_to_come_back_at_is_told_in_seconds(house: Houses, dated: bool) -> None:
+    date = b"date: Sun, 22 Nov 2026 17:00:00 GMT\r\n" if dated else b""
+    after = b"Sun, 22 Nov 2026 17:01:30 GMT" if dated else formatdate(time.time() + 100, usegmt=True).encode()
+
+    async def refuse(stream: trio.SocketStream) -> None:
+        async with stream:
+            await stream.receive_some()
+            head = b"HTTP/1.1 429 Too Many Requests\r\n%bretry-after: %b\r\ncontent-length: 2\r\n\r\n{}"
+            await stream.send_all(head % (date, after))
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, refuse, [listener])
+        port = listener.socket.getsockname()[1]
+        busy = {"provider": "openai_compatible", "base_url": f"http://127.0.0.1:{port}", "models": ["busy"]}
+        async with house(channels={"busy": busy}) as running:
+            reply = await running.chat("busy", "Hi")
+            assert reply.status == 429
+            seconds = int(reply.headers["retry-after"])
+            assert seconds == 90 if dated else 0 < seconds <= 100
         nursery.cancel_scope.cancel(reason="the test is over")

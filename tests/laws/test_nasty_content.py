@@ -156,7 +156,7 @@ def test_case_09_data_urls_of_any_spelling_are_read(url: str) -> None:
         assert PNG in text
         assert "image/png" in text or target == "ollama"
     remote = body.replace(url.encode(), b"https://example.com/a.png")
-    with pytest.raises(InvalidRequest, match="data: URL"):
+    with pytest.raises(InvalidRequest, match="inline, as base64"):
         sent(remote, "openai_chat", "ollama")
 
 

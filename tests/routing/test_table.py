@@ -32,6 +32,15 @@ def test_a_model_goes_to_the_first_channel_that_matches_or_the_one_it_names(mode
     assert TABLE.resolve(model) == target  # and is remembered rightly
 
 
+def test_a_name_that_two_channels_have_is_suggested_once() -> None:
+    channels = {
+        "a": ChannelConfig(provider="anthropic", models=["my-claude"]),
+        "b": ChannelConfig(provider="anthropic", models=["other"], rename={"my-claude": "claude"}),
+    }
+    with pytest.raises(UnknownModel, match=r"Did you mean my-claude\?"):
+        RoutingTable(channels).resolve("models/my-claude")
+
+
 @pytest.mark.parametrize("model", ["GPT-5", "gpt", "xgpt-5", "openai/", "/x", "", "nobody/gpt-5", "meta/llama-33"])
 def test_a_model_that_nobody_serves_is_told_what_would_work(model: str) -> None:
     with pytest.raises(UnknownModel) as caught:

@@ -252,7 +252,7 @@ async def test_a_closed_port_is_refused_with_the_reason() -> None:
     ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
      "240.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:127.0.0.1",
      "::ffff:10.0.0.1", "2002:7f00:0001::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2001:db8::1",
-     "2001:0:4136:e378:8000:63bf:3fff:fdd2", "no address"],
+     "2001:0:4136:e378:8000:63bf:3fff:fdd2", "fec0::1", "feff::1", "192.88.99.1", "2002:c058:6301::", "no address"],
 )  # fmt: skip
 def test_addresses_of_this_network_are_not_public(address: str) -> None:
     assert not is_public_address(address)

@@ -101,5 +101,5 @@ def data_url(media_type: str, content: str) -> str:
 
 def not_inlined(reason: str, at: str) -> InvalidRequest:
     """Return the client's error for media that the target cannot get at, or takes in no other form than base64."""
-    message = f"{reason}, at {at}: inline it as a data: URL (base64)."
+    message = f"{reason}, at {at}: send it inline, as base64."
     return InvalidRequest(message, code="unsupported_value", pointer=at)

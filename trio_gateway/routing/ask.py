@@ -58,13 +58,10 @@ class Ask(msgspec.Struct, kw_only=True):
     request_id: str
     started_s: float
     deadline_s: float = math.inf
+    strict: bool = False
     fetcher: Fetcher | None = None  # None: media that a client names by URL is not fetched
     state: TargetState | None = None
     attempts: int = 0
     hedges: int = 0
     underway: Underway = msgspec.field(default_factory=Underway)
     tried: list[Tried] = []
-
-    @property
-    def strict(self) -> bool:
-        return self.headers.get(b"x-gateway-strict", b"").strip().lower() in (b"true", b"1")

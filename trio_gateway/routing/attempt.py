@@ -5,6 +5,8 @@ Until then nothing has reached the client, and whatever went wrong can be told b
 
 from __future__ import annotations
 
+from email.utils import formatdate
+
 import trio
 
 from trio_gateway.dialects.carriage import Carriage
@@ -132,6 +134,7 @@ class OpenAnswer:
             return UpstreamBroke(f"The provider answered with the status {response.status}, which is no answer.")
         body = await response.read(ERROR_MAX_BYTES)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
+        headers.setdefault("date", formatdate(usegmt=True))  # received now (RFC 9110, 6.6.1)
         error = self.channel.dialect.decode_error(response.status, headers, body)
         if response.status == 429 and self.carriage.same:
             error.limits = [header for header in response.headers if header[0].startswith(_LIMITS)]

@@ -21,6 +21,11 @@ from trio_gateway.transport.watch import Watch
 # What keys look like, whole or masked: providers quote the key they refuse.
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|key|AIza|gsk|xai)[-_][\w*.…-]{6,}|\bAIza[\w*-]{10,}|\*{3,}[\w-]+")
 
+# Of a key that is taken out of texts. Shorter ones are placeholders ("none", "ollama") for servers that ask for none:
+# the keys of providers have several times as many characters, a secret of seven can be guessed, and "broken" would be
+# garbled for the key "k".
+_KEY_LENGTH_MIN = 8
+
 _CAPABILITIES_REMEMBERED_MAX = 1024
 
 # The clients' headers that go on to a provider of the same dialect, where nothing is translated.
@@ -45,6 +50,8 @@ class Channel:
         self.dialect: Dialect = dialect(provider.dialect)
         self.address = providers.address(config)
         host = urlsplit(self.address.origin).netloc
+        revealed = [key.reveal() for key in config.keys]
+        self._untold = [key for key in revealed if len(key) >= _KEY_LENGTH_MIN]
         self.keys = KeyRing(len(config.keys))
         keys: list[Secret | None] = [*config.keys] or [None]
         self._headers = [providers.headers(config, host, key) for key in keys]
@@ -155,8 +162,8 @@ class Channel:
 
     def without_keys(self, text: str) -> str:
         """Return `text` with a word in the place of each key, the channel's own or what looks like one."""
-        for key in self.config.keys:
-            text = text.replace(key.reveal(), "[key]")
+        for key in self._untold:
+            text = text.replace(key, "[key]")
         return _KEY_LIKE.sub("[key]", text)
 
 

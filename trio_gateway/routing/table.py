@@ -14,6 +14,7 @@ from trio_gateway.errors import UnknownModel
 
 _REMEMBERED_MAX = 4096  # names clients have asked for; beyond it the memory starts anew
 _SUGGESTED_MAX = 12
+_CLOSE_MAX = 3
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -71,11 +72,12 @@ class RoutingTable:
         return names
 
     def _suggestion(self, model: str) -> str:
-        names = [name for config in self._channels.values() for name in (*config.models, *config.rename)]
-        close = difflib.get_close_matches(model, names, n=3)
+        found = (name for config in self._channels.values() for name in (*config.models, *config.rename))
+        names = list(dict.fromkeys(found))  # channels may have the same
+        close = difflib.get_close_matches(model, names, n=_CLOSE_MAX)
         if close:
             return f"Did you mean {', '.join(close)}?"
-        listed = list(dict.fromkeys(names))[:_SUGGESTED_MAX]
+        listed = names[:_SUGGESTED_MAX]
         channels = ", ".join(f"{name}/MODEL" for name in list(self._channels)[:_SUGGESTED_MAX])
         return f"Names that would work: {', '.join(listed)}; or {channels}."
 

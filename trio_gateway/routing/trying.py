@@ -91,19 +91,27 @@ def _load(channel: Channel, state: TargetState, ask: Ask, carriage: Carriage) ->
     model = state.target.model
     speaks = channel.speaks(carriage, model)
     path = channel.request_target(ask.operation, model, carriage.stream, speaks)
-    carriage.load(
-        Load(
-            dialect=speaks,
-            model=model,
-            capabilities=channel.capabilities(model, speaks),
-            id=ask.request_id.removeprefix("req_"),
-            created=int(time.time()),
-        )
+    load = Load(
+        dialect=speaks,
+        model=model,
+        capabilities=channel.capabilities(model, speaks),
+        id=ask.request_id.removeprefix("req_"),
+        created=int(time.time()),
     )
+    try:
+        carriage.load(load)
+    except InvalidRequest as error:
+        if ask.fetcher is None and error.pointer in _fetchable(carriage, load):
+            error.message += " With [fetch] enabled = true the gateway would fetch it."
+        raise
     if carriage.losses and ask.strict:
         raise _strict_refusal(carriage.losses)
     ask.underway.state, ask.underway.losses = state, carriage.losses
     return path
+
+
+def _fetchable(carriage: Carriage, load: Load) -> list[str]:
+    return [remote.at for remote in carriage.remote_media(load.dialect, load.capabilities)]
 
 
 def _strict_refusal(losses: Losses) -> InvalidRequest:

@@ -33,6 +33,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = [(b"accept", b"image/*, application/pdf, audio/*, text/*"), (b"user-agent", b"trio-gateway")]
 _URL_SAFE = "/%:@!$&'()*+,;=~?-._[]"
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
+_RELAYS = ipaddress.ip_network("192.88.99.0/24")  # RFC 7526: of 6to4, deprecated, and answered by whoever is near
 _UNTOLD = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 
 
@@ -252,4 +253,6 @@ def is_public_address(address: str) -> bool:
             return is_public_address(str(inner))
         if parsed.teredo is not None:
             return False
+    if parsed in _RELAYS or (isinstance(parsed, ipaddress.IPv6Address) and parsed.is_site_local):
+        return False
     return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved

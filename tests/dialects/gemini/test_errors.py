@@ -51,6 +51,7 @@ def test_a_provider_s_error_in_its_own_words(body: Any) -> None:
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5, True),
         ({"retry-after": "9"}, 9.0, True),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None, True),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:27:00 GMT"}, 60.0, True),
         ({"retry-after": "nan"}, None, True),
         ({"retry-after": "inf"}, None, True),
         ({"retry-after": "-1"}, None, True),

@@ -422,7 +422,7 @@ def test_media_elsewhere(part: Part, data: Any, lost: list[str]) -> None:
     ],
 )
 def test_what_google_cannot_get_at_has_to_be_inlined(part: Part) -> None:
-    with pytest.raises(InvalidRequest, match="inline it as a data: URL") as caught:
+    with pytest.raises(InvalidRequest, match="send it inline, as base64") as caught:
         contents(Turn("user", [part]), can=GEMINI_3)
     assert caught.value.pointer == "/p"
 

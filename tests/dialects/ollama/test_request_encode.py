@@ -187,7 +187,7 @@ def test_a_developer_becomes_the_system() -> None:
 
 
 def test_an_image_by_url_must_be_inlined_by_the_client() -> None:
-    with pytest.raises(InvalidRequest, match="inline it as a data: URL") as caught:
+    with pytest.raises(InvalidRequest, match="send it inline, as base64") as caught:
         message(Image(Media("url", "https://example.org/a.png"), "/messages/0/content/0"))
     assert caught.value.pointer == "/messages/0/content/0"
 

@@ -128,7 +128,7 @@ def test_media_that_say_by_their_first_bytes_what_they_are_need_no_type() -> Non
     ],
 )
 def test_media_that_chat_cannot_name_are_to_be_inlined(part: Part) -> None:
-    with pytest.raises(InvalidRequest, match="data: URL") as caught:
+    with pytest.raises(InvalidRequest, match="inline, as base64") as caught:
         messages(part)
     assert caught.value.pointer == "/x"
 

@@ -52,13 +52,13 @@ def test_a_media_type_nobody_gave_is_sniffed_or_made_up_with_a_loss() -> None:
 def test_file_ids_are_shared_by_openais_dialects_and_by_no_other() -> None:
     image = Image(Media("file_id", "file-1"), "/at")
     assert wire_image(image, "openai_chat", True, []).file_id == "file-1"
-    with pytest.raises(InvalidRequest, match="data: URL") as caught:
+    with pytest.raises(InvalidRequest, match="inline, as base64") as caught:
         wire_image(image, "anthropic_messages", True, [])
     assert caught.value.pointer == "/at"
 
 
 def test_a_model_that_fetches_no_urls_gets_none() -> None:
-    with pytest.raises(InvalidRequest, match="data: URL"):
+    with pytest.raises(InvalidRequest, match="inline, as base64"):
         wire_image(Image(Media("url", "https://a"), "/at"), "gemini", False, [])
 
 

@@ -10,6 +10,7 @@ from msgspec import UNSET, Raw, UnsetType
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.framing import sse_named
 from trio_gateway.dialects.quotes import quoted
+from trio_gateway.dialects.retry_after import retry_after_s
 from trio_gateway.dialects.wire import BAD_BODY, on_one_line
 from trio_gateway.errors import GatewayError, UpstreamError
 
@@ -112,7 +113,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstre
         status=status,
         kind=error.type or _kind_of_status(status),
         code=error.told_code(),
-        retry_after_s=_retry_after_s(headers),
+        retry_after_s=retry_after_s(headers),
         retryable=_should_retry(headers),
         request_id=headers.get("request-id") or request_id or headers.get("x-request-id"),
     )
@@ -172,18 +173,6 @@ def _read_error(raw: Raw | UnsetType) -> _Error | None:
 def _quoted(status: int, body: bytes) -> str:
     quote = quoted(body)
     return f"The provider answered {status}: {quote}" if quote else f"The provider answered {status} without a body."
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return seconds. A Retry-After that is a date is left alone: there is no clock here."""
-    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers[name]) * unit_s
-        except (KeyError, ValueError):
-            continue
-        if 0 <= seconds < float("inf"):
-            return seconds
-    return None
 
 
 def _should_retry(headers: Mapping[str, str]) -> bool | None:

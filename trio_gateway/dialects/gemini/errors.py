@@ -12,6 +12,7 @@ from gateway_schemas import gemini as wire_gemini
 from trio_gateway.dialects.framing import sse
 from trio_gateway.dialects.gemini.tokens import NAME
 from trio_gateway.dialects.quotes import quoted
+from trio_gateway.dialects.retry_after import retry_after_s
 from trio_gateway.dialects.wire import BAD_BODY, on_one_line
 from trio_gateway.errors import GatewayError, UpstreamError
 
@@ -113,15 +114,15 @@ def _read(body: bytes) -> wire_gemini.Status | None:
 
 
 def _upstream_error(status: int, wire: wire_gemini.Status, headers: Mapping[str, str]) -> UpstreamError:
-    code, request_id, retry_after_s = None, None, _retry_after(headers)
+    code, request_id, wait_s = None, None, retry_after_s(headers)
     for raw in wire.details or ():
         try:
             detail = wire_gemini.error_detail_decoder.decode(raw)
         except BAD_BODY:
             continue
         kind = detail.type.rpartition(".")[2]
-        if kind == "RetryInfo" and retry_after_s is None and (match := _duration(detail.retry_delay or "")):
-            retry_after_s = float(match[1])
+        if kind == "RetryInfo" and wait_s is None and (match := _duration(detail.retry_delay or "")):
+            wait_s = float(match[1])
         elif kind == "ErrorInfo":
             code = detail.reason or None
         elif kind == "RequestInfo":
@@ -132,23 +133,11 @@ def _upstream_error(status: int, wire: wire_gemini.Status, headers: Mapping[str,
         status=status,
         kind=wire.status or None,
         code=code,
-        retry_after_s=retry_after_s,
+        retry_after_s=wait_s,
         retryable={"true": True, "false": False}.get(advice or ""),
         request_id=headers.get("x-request-id") or headers.get("x-goog-request-id") or request_id,
     )
     return told.detailed(NAME, on_one_line(Raw(_encode(wire.details)))) if wire.details else told
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """A date is not understood: there is no clock here."""
-    for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) / scale
-        except ValueError:
-            continue
-        if 0 <= seconds < float("inf"):
-            return seconds
-    return None
 
 
 def _quote(status: int, body: bytes) -> str:

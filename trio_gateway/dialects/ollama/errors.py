@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Mapping
 
 import msgspec
 
 from gateway_schemas import ollama
 from trio_gateway.dialects.quotes import quoted
+from trio_gateway.dialects.retry_after import retry_after_s
 from trio_gateway.dialects.wire import BAD_BODY
 from trio_gateway.errors import GatewayError, UpstreamError
 
@@ -71,7 +71,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstre
         status=status,
         kind=_KINDS.get(status),
         code="model_not_found" if status == 404 and message.startswith("model ") else None,
-        retry_after_s=_retry_after_s(headers),
+        retry_after_s=retry_after_s(headers),
         retryable=_SHOULD_RETRY.get(headers.get("x-should-retry", "")),
         request_id=next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None),
     )
@@ -97,26 +97,3 @@ def _message_of(raw: msgspec.Raw) -> str:
 
 def _nested(raw: msgspec.Raw) -> str:
     return _decode_nested(raw).message
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return how long to wait. A date counts from the server's own Date header, so that no clock is needed."""
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
-    seconds = _number(value)
-    if seconds is not None or not value:
-        return seconds
-    try:
-        then = email.utils.parsedate_to_datetime(value)
-        now = email.utils.parsedate_to_datetime(headers.get("date", ""))
-        return max(0.0, (then - now).total_seconds())
-    except (ValueError, TypeError):  # no date, or one has a time zone and the other has none
-        return None
-
-
-def _number(value: str | None) -> float | None:
-    if not value or not value.replace(".", "", 1).isdecimal() or len(value) > 12:
-        return None
-    return float(value)

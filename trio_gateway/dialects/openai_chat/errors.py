@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 import msgspec
 
@@ -13,6 +12,7 @@ from trio_gateway.dialects import wire
 from trio_gateway.dialects.framing import sse
 from trio_gateway.dialects.openai_kinds import TYPE_OF_STATUS, client_status, kind_of, type_of
 from trio_gateway.dialects.quotes import quoted
+from trio_gateway.dialects.retry_after import retry_after_s
 from trio_gateway.errors import GatewayError, UpstreamError
 
 # What a provider writes about our own key ("Incorrect API key provided: sk-ab***yz") is not for the client.
@@ -194,16 +194,3 @@ def _retryable(headers: Mapping[str, str], kind: str | None, code: str | None) -
     if said in ("true", "false"):
         return said == "true"
     return False if kind in _NEVER_RETRY or code in _NEVER_RETRY else None
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return how long to wait. A date is counted from the answer's own Date header: there is no clock here."""
-    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name, "").strip()
-        if re.fullmatch(r"\d{1,9}(\.\d+)?", value):
-            return float(value) * unit_s
-    try:
-        until = parsedate_to_datetime(headers["retry-after"])
-        return max(0.0, (until - parsedate_to_datetime(headers["date"])).total_seconds())
-    except (KeyError, TypeError, ValueError):
-        return None

@@ -10,6 +10,7 @@ import msgspec
 from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects.openai_kinds import client_status, kind_of
 from trio_gateway.dialects.quotes import quoted
+from trio_gateway.dialects.retry_after import retry_after_s
 from trio_gateway.errors import ClientError, GatewayError, TooManyRequests, UpstreamError
 
 # OpenAI's words where a provider's `error` event or failed response comes without a status.
@@ -142,7 +143,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstre
         kind=found.type or None,
         code=code,
         pointer=None,
-        retry_after_s=_retry_after_s(headers),
+        retry_after_s=retry_after_s(headers),
         retryable=_retryable(status, headers, code, found.type),
         request_id=headers.get("x-request-id") or headers.get("request-id"),
     )
@@ -191,18 +192,6 @@ def _as_text(raw: msgspec.Raw | bytes) -> str | None:
         return _text.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait. A date (RFC 9110, section 10.2.3) is not read: there is no clock here."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) * unit
-        except ValueError:
-            continue
-        if 0 <= seconds < float("inf"):
-            return seconds
-    return None
 
 
 def _retryable(status: int, headers: Mapping[str, str], code: str | None, kind: str | None) -> bool | None:
