@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from trio_gateway.cli.arguments import parser
-from trio_gateway.config import AuthConfig, ChannelConfig, Config, FetchConfig, LogConfig
+from trio_gateway.config import AuthConfig, ChannelConfig, Config, FetchConfig, LogConfig, validate
 from trio_gateway.routing_config import BreakerConfig, HedgeConfig, RetryConfig, RouteConfig, TargetConfig, Timeouts
 from trio_gateway.server_config import ServerConfig
 
@@ -160,6 +160,13 @@ def test_every_key_of_a_table_is_told_and_no_other_with_its_default(name: str, h
 def test_every_table_of_the_configuration_is_in_the_documents() -> None:
     fields = [field.type for field in msgspec.structs.fields(Config)]
     assert set(TABLES.values()) >= {shape for shape in fields if isinstance(shape, type) and shape is not bool}
+
+
+@every_document
+def test_configurations_that_are_shown_are_valid(path: Path) -> None:
+    for example in examples(path, "toml"):
+        environ = dict.fromkeys(re.findall(r"env:(\w+)", example), "a-secret")
+        validate(tomllib.loads(example), environ, path.name, path.parent)
 
 
 def test_the_librarys_example_runs_as_it_stands() -> None:
