@@ -18,7 +18,6 @@ from trio_gateway.config import FetchConfig
 from trio_gateway.transport.fetch import Fetcher
 
 Houses = Callable[..., AbstractAsyncContextManager[Any]]
-OTHER_IN_BAND = ["openai_responses", "anthropic_messages", "gemini", "gemini array", "ollama", "ollama_generate"]
 NOBODY = {"authorization": ""}
 
 
