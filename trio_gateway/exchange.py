@@ -110,22 +110,22 @@ class Exchange:
         if b"x-gateway-timeout-s" in self._headers:
             ask.deadline_s = record.started_s + client_timeout_s(self._headers)
         if carriage.stream and self._dialect.KEEP_ALIVE:
-            return await self._open_patiently(plan, ask)
+            return await self._patiently(ask, partial(self._ask_router, plan, ask))
         return await self._ask_router(plan, ask)
 
     def _ask_router(self, plan: Plan, ask: Ask) -> Awaitable[OpenAnswer]:
         if self._endpoint.dialect == prompts.DIALECT:
-            return prompts.open_prompts(self._gateway.router, plan, ask)
+            return prompts.open_prompts(self._gateway.router, plan, ask, partial(self._patiently, ask))
         return self._gateway.router.open(plan, ask)
 
-    async def _open_patiently(self, plan: Plan, ask: Ask) -> OpenAnswer:
-        """Open the answer; meanwhile the client is sent a comment now and then, where it takes long."""
+    async def _patiently(self, ask: Ask, opening: prompts.Opening) -> OpenAnswer:
+        """Open an answer; meanwhile the client is sent a comment now and then, where it takes long."""
         patience = self._gateway.patience
         waiting = Waiting(partial(self._comment, ask))
         patience.enter(waiting)
         answer: OpenAnswer | None = None
         try:
-            answer = await self._ask_router(plan, ask)
+            answer = await opening()
             if waiting.begun:
                 await waiting.stop()
             return answer

@@ -1,12 +1,14 @@
 """The answer to a request with several prompts: one upstream call each, all of them within the exchange.
 
 A plain answer's calls run side by side, a bounded number at a time, and the first failure ends the others. A stream's
-run one after the other: each is opened when the one before has ended.
+run one after the other: each is opened when the one before has ended, and waited for as patiently as the first.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import trio
 
@@ -23,20 +25,28 @@ from trio_gateway.routing.routes import Plan
 DIALECT = "openai_completions"
 AT_ONCE_MAX = 8  # of the calls for one request
 
+Opening: TypeAlias = Callable[[], Awaitable[OpenAnswer]]
+# Awaits an opening; the client of a stream is told meanwhile that somebody is at work.
+Patiently: TypeAlias = Callable[[Opening], Awaitable[OpenAnswer]]
 
-async def open_prompts(router: Router, plan: Plan, ask: Ask) -> OpenAnswer:
-    """As `Router.open`, for a request of the legacy completions, which may have several prompts."""
+
+async def open_prompts(router: Router, plan: Plan, ask: Ask, patiently: Patiently) -> OpenAnswer:
+    """As `Router.open`, for a request of the legacy completions, which may have several prompts.
+
+    `patiently` opens the streams after the first one, between which the client would hear nothing.
+    """
     prompts = split_prompts(ask.body)
     if prompts is None:
         return await router.open(plan, ask)
-    several = _Several(router, plan, ask, prompts)
+    several = _Several(router, plan, ask, prompts, patiently)
     return await (several.open_stream() if ask.carriage.stream else several.open_plain())
 
 
 class _Several:
     """What is asked for one request."""
 
-    def __init__(self, router: Router, plan: Plan, ask: Ask, prompts: Prompts) -> None:
+    def __init__(self, router: Router, plan: Plan, ask: Ask, prompts: Prompts, patiently: Patiently) -> None:
+        self._patiently = patiently
         self._router = router
         self._plan = plan
         self._ask = ask
@@ -86,8 +96,15 @@ class _Several:
         return first
 
     async def open_stream(self) -> OpenAnswer:
-        _, first = await self.open_next()
-        return StreamOfSeveral(self, first)
+        return StreamOfSeveral(self, await self._open_next_stream())
+
+    def open_later_stream(self) -> Awaitable[OpenAnswer]:
+        """Return the next prompt's stream once its first event is there. Raises GatewayError."""
+        return self._patiently(self._open_next_stream)
+
+    async def _open_next_stream(self) -> OpenAnswer:
+        _, answer = await self.open_next()
+        return answer
 
 
 class StreamOfSeveral(OpenAnswer):
@@ -118,7 +135,7 @@ class StreamOfSeveral(OpenAnswer):
         if not self.told[-1].ended:
             return self._joiner.feed(await current.next(self.told[-1]))
         await current.aclose()
-        _, self._current = await self._several.open_next()
+        self._current = await self._several.open_later_stream()
         self._joiner.next_prompt(last=not self._several.left)
         self.told.append(_passage(self._current))
         return self._joiner.feed(self._current.take_first())
