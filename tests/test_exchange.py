@@ -13,6 +13,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trio_gateway.app import CANCELS_ON_DISCONNECT, GatewayApp, as_asgi, build_app
 from trio_gateway.config import validate
+from trio_gateway.errors import InvalidRequest
+from trio_gateway.exchange import is_strict
 from trio_gateway.observe.logs import ExchangeLog
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-noted: by-the-provider\r\ntransfer-encoding: chunked\r\n\r\n"  # noqa: E501 (one head)
@@ -200,3 +202,15 @@ async def test_who_leaves_while_a_later_prompt_is_waited_for_is_sent_nothing_mor
         assert client.read == read
         await app.gateway.aclose()
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("value", "strict"), [(b"true", True), (b" TRUE ", True), (b"1", True), (b"false", False), (b"0", False)]
+)
+def test_a_client_asks_for_all_or_nothing_by_a_header(value: bytes, strict: bool) -> None:
+    assert is_strict({b"x-gateway-strict": value}) is strict
+
+
+def test_a_word_for_strict_that_is_neither_true_nor_false_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="true or false"):
+        is_strict({b"x-gateway-strict": b"yes"})

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-import pytest
+import copy
 
 from trio_gateway.dialects.carriage import ChatCarriage
+from trio_gateway.dialects.conversation import Loss
 from trio_gateway.errors import UpstreamError
 from trio_gateway.routing.ask import Ask, Tried
 
@@ -30,9 +31,9 @@ def test_one_that_lost_a_race_failed_in_nothing() -> None:
     assert Tried("c/m", 2.0).line() == "c/m: cancelled after 2.00 s, another answered first"
 
 
-@pytest.mark.parametrize(
-    ("value", "strict"), [(b"true", True), (b" TRUE ", True), (b"1", True), (b"false", False), (b"0", False)]
-)
-def test_a_client_asks_for_all_or_nothing_by_a_header(value: bytes, strict: bool) -> None:
-    assert ask({b"x-gateway-strict": value}).strict is strict
-    assert not ask({}).strict
+def test_all_copies_of_an_ask_share_what_is_known_before_the_first_event_has_come() -> None:
+    asked = ask({})
+    copied = copy.copy(asked)
+    copied.underway.losses = [Loss("/x", "why")]
+    assert asked.underway.losses == copied.underway.losses
+    assert ask({}).underway.losses == []
