@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import trio_gateway
-from trio_gateway import AnswerTranslator, translate_answer, translate_request
+from trio_gateway import AnswerTranslator, OwnName, translate_answer, translate_request
 from trio_gateway.dialects import DIALECTS, dialect
 from trio_gateway.dialects.events import End, Fail
 from trio_gateway.errors import InvalidRequest, UpstreamBroke, UpstreamError
@@ -195,7 +195,7 @@ def test_what_is_exported_can_be_seen_and_nothing_else_can_be_had() -> None:
 def test_calls_of_an_answer_have_the_clients_own_names_of_tools() -> None:
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}], "tools": [TOOL]}).encode()
     there = translate_request(body, "ollama", "openai_chat")
-    assert there.tool_names == {"mcp_x2E_read": "mcp.read"}
+    assert there.tool_names == {"mcp_x2E_read": OwnName("mcp.read")}
     assert json.loads(there.body)["tools"][0]["function"]["name"] == "mcp_x2E_read"
     call = {"index": 0, "id": "c", "type": "function", "function": {"name": "mcp_x2E_read", "arguments": "{}"}}
     said = {"role": "assistant", "content": None, "tool_calls": [call]}

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from trio_gateway._version import __version__
 
 if TYPE_CHECKING:
-    from trio_gateway.translate import AnswerTranslator, Loss, Translated, translate_answer, translate_request
+    from trio_gateway.translate import AnswerTranslator, Loss, OwnName, Translated, translate_answer, translate_request
 
-__all__ = ["AnswerTranslator", "Loss", "Translated", "__version__", "translate_answer", "translate_request"]
+__all__ = ["AnswerTranslator", "Loss", "OwnName", "Translated", "__version__", "translate_answer", "translate_request"]
 
 
 def __getattr__(name: str) -> object:

@@ -26,11 +26,11 @@ from trio_gateway.dialects import DIALECTS, AnswerEncoder, Dialect, dialect
 from trio_gateway.dialects.capabilities import capabilities_for
 from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses
 from trio_gateway.dialects.events import AnswerEvent
-from trio_gateway.dialects.names import fit_names, rename_answer, rename_events
+from trio_gateway.dialects.names import OwnName, fit_names, rename_answer, rename_events
 from trio_gateway.dialects.splice import splice_member
 from trio_gateway.dialects.wire import BAD_BODY, read_request
 
-__all__ = ["DIALECTS", "AnswerTranslator", "Loss", "Translated", "translate_answer", "translate_request"]
+__all__ = ["DIALECTS", "AnswerTranslator", "Loss", "OwnName", "Translated", "translate_answer", "translate_request"]
 
 _MAX_HEAD_BYTES = 65_536  # of a stream, to make an id from where the source has none
 
@@ -40,13 +40,13 @@ _MODEL_IN_URL = frozenset({"gemini"})
 class Translated(msgspec.Struct, frozen=True):
     """A body for the other side, and what it could not carry.
 
-    `tool_names` has the client's own names of tools by those that stand for them in a request, where the target does
-    not allow them as they are: what translates the answer is to be given it.
+    `tool_names` has the client's own names of tools, and their namespaces, by the names that stand for them in a
+    request, where the target does not allow them as they are: what translates the answer is to be given it.
     """
 
     body: bytes
     losses: list[Loss]
-    tool_names: dict[str, str] = {}
+    tool_names: dict[str, OwnName] = {}
 
 
 class _Named(msgspec.Struct):
@@ -102,7 +102,7 @@ def _renamed(body: bytes, source: str, model: str | None) -> bytes:
 
 
 def translate_answer(
-    body: bytes, source: str, target: str, *, tool_names: Mapping[str, str] | None = None
+    body: bytes, source: str, target: str, *, tool_names: Mapping[str, OwnName] | None = None
 ) -> Translated:
     """Translate a provider's whole answer in the dialect `source` for a client that speaks `target`.
 
@@ -136,7 +136,7 @@ class AnswerTranslator:
 
     __slots__ = ("_decoder", "_encoder", "_head", "_names", "_writes")
 
-    def __init__(self, source: str, target: str, *, tool_names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, source: str, target: str, *, tool_names: Mapping[str, OwnName] | None = None) -> None:
         self._names = tool_names
         speaks, self._writes = _dialect(source), _dialect(target)
         self._decoder = None if source == target else speaks.new_answer_decoder()

@@ -145,6 +145,7 @@ class OutputItem(Struct):
     id: str | None = None
     call_id: str | None = None
     name: str | None = None
+    namespace: str | None = None
     arguments: str | None = None
     input: str | None = None
     content: str | list[Raw] | None = None
@@ -240,6 +241,14 @@ class CustomTool(Struct, tag_field="type", tag="custom", omit_defaults=True, ren
     async_: bool | None = None
 
 
+class NamespaceTool(Struct, tag_field="type", tag="namespace"):
+    """Function and custom tools; a call of one says the namespace's name beside its own."""
+
+    name: str
+    description: str = ""
+    tools: list[Raw] = []
+
+
 class GrammarFormat(Struct, tag_field="type", tag="grammar"):
     """`syntax` lark or regex."""
 
@@ -248,20 +257,25 @@ class GrammarFormat(Struct, tag_field="type", tag="grammar"):
 
 
 class ToolChoice(Struct, omit_defaults=True):
-    """A choice that is no plain word: function and custom have `name`, allowed_tools `mode` and `tools`."""
+    """A choice that is no plain word: function and custom have `name`, allowed_tools `mode` and `tools`.
+
+    OpenAI's document has no `namespace` here; without one nobody knows which of two tools is meant.
+    """
 
     type: str
     name: str | None = None
+    namespace: str | None = None
     mode: str | None = None
     tools: list[Raw] | None = None
     server_label: str | None = None
 
 
 class ToolName(Struct, omit_defaults=True):
-    """An entry of allowed_tools."""
+    """An entry of allowed_tools; `namespace` as in ToolChoice."""
 
     type: str
     name: str | None = None
+    namespace: str | None = None
 
 
 # ----------------------------------------------------------------------------------------------- request
@@ -498,6 +512,7 @@ custom_call_output_decoder = Decoder(CustomToolCallOutput)
 part_decoder = Decoder(ContentPart)
 function_tool_decoder = Decoder(FunctionTool)
 custom_tool_decoder = Decoder(CustomTool)
+namespace_tool_decoder = Decoder(NamespaceTool)
 tool_name_decoder = Decoder(ToolName)
 response_decoder = Decoder(Response)
 error_decoder = Decoder(ErrorResponse)

@@ -63,6 +63,7 @@ TOKEN = Token("gemini", "t")
         (Open(1, "call", id="c", name="f"), [Delta(1, '{"a"'), Delta(1, ":1}")], ToolCall("c", "f", '{"a":1}')),
         (Open(1, "call", id="c", name="f"), [], ToolCall("c", "f", "{}")),
         (Open(1, "custom_call", id="c", name="f"), [], ToolCall("c", "f", "", custom=True)),
+        (Open(1, "call", name="f", namespace="n"), [], ToolCall("", "f", "{}", namespace="n")),
         (Open(1, "refusal"), [Delta(1, "no")], Refusal("no")),
         (Open(1, "opaque", tag="x", raw=Raw(b"[1]"), dialect="gemini"), [], Opaque("gemini", "x", Raw(b"[1]"))),
     ],

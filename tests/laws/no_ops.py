@@ -62,6 +62,8 @@ _DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
         "/tool_choice": ("auto", "none"),
         "/tools/#/parameters": ({"type": "object", "properties": {}}, {}),
         "/tools/#/strict": (False,),
+        "/tools/#/tools/#/parameters": ({"type": "object", "properties": {}}, {}),
+        "/tools/#/tools/#/strict": (False,),
         "/top_logprobs": (0,),
         "/top_p": (1,),
         "/truncation": ("disabled",),
@@ -118,6 +120,7 @@ _REPEATED: dict[str, tuple[str, ...]] = {
     "ollama": ("tool_call_id", "tool_name"),  # a result and its call are paired by id, by name and by order
     "gemini": ("id", "name"),
     "anthropic_messages": ("effort",),  # a budget says it too
+    "openai_responses": ("namespace",),  # an output's is its call's, and a choice's that of the only tool of its name
 }
 
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")

@@ -42,6 +42,7 @@ from trio_gateway.dialects.conversation import (
     ToolResult,
 )
 from trio_gateway.dialects.members import member
+from trio_gateway.dialects.names import OwnName, chosen_names
 
 _SCALARS = (
     "model",
@@ -146,7 +147,7 @@ class _Normaliser:
     def __init__(self, conversation: Conversation) -> None:
         self._from = conversation
         self._calls: list[str] = []
-        self._names: list[str] = []
+        self._names: list[OwnName] = []
         self._answered: set[int] = set()
 
     def atoms(self) -> list[Atom]:
@@ -197,26 +198,26 @@ class _Normaliser:
         if choice is not None and choice.mode == "none":
             return []
         if choice is not None and choice.mode == "allowed":
-            tools = [tool for tool in tools if tool.name in choice.names]
+            tools = [tool for tool in tools if (tool.name, tool.namespace) in chosen_names(choice)]
         return tools if any(tool.kind != "hosted" for tool in tools) else []
 
     def _tools(self) -> Iterator[Atom]:
         choice = self._from.tool_choice
         if choice is not None and choice.mode == "none":
             return
-        only = set(choice.names) if choice is not None and choice.mode == "allowed" else None
+        only = set(chosen_names(choice)) if choice is not None and choice.mode == "allowed" else None
         for tool in self._from.tools:
-            if only is not None and tool.name not in only:
+            if only is not None and (tool.name, tool.namespace) not in only:
                 continue
             schema = value_of(tool.parameters or b'{"type":"object","properties":{}}')
-            yield Atom(("tool", tool.kind, tool.name), tool.at)
+            yield Atom(("tool", tool.kind, tool.name, tool.namespace), tool.at)
             yield Atom(("tool says", tool.description, schema, value_of(tool.format), value_of(tool.raw)), tool.at)
             if tool.strict:
                 yield Atom(("tool is strict",), tool.at)
             if tool.cache is not None:
                 yield Atom(("cache", tool.cache.ttl), tool.at)
         if choice is not None and only is None and choice.mode != "auto":
-            yield Atom(("choice", choice.mode, tuple(choice.names)), choice.at)
+            yield Atom(("choice", choice.mode, tuple(chosen_names(choice))), choice.at)
         elif only is not None and choice is not None and choice.required:
             yield Atom(("choice", "required", ()), choice.at)
 
@@ -262,7 +263,7 @@ class _Normaliser:
                     yield Atom(("reasoning", part.text), at)
             case ToolCall():
                 arguments = part.arguments if part.custom else value_of(part.arguments or "{}")
-                yield Atom(("call", self._call(part), part.name, part.custom), at)
+                yield Atom(("call", self._call(part), part.name, part.namespace, part.custom), at)
                 yield Atom(("arguments", arguments), at)
             case ToolResult():
                 number = self._answers(part.call_id)
@@ -284,7 +285,7 @@ class _Normaliser:
 
     def _call(self, call: ToolCall) -> int:
         self._calls.append(call.id)
-        self._names.append(call.name)
+        self._names.append(OwnName(call.name, call.namespace))
         return len(self._calls) - 1
 
     def _answers(self, call_id: str) -> int | None:

@@ -38,8 +38,10 @@ tool_names = st.sampled_from(
         "n" * 70,
         "n" * 140,
         "9lives",
+        "mcp__files__search",
     )
 )
+namespaces = st.sampled_from(("mcp__files", "mcp__files__", "mcp.files", "search", "ünï", "m" * 70))
 numbers = st.sampled_from((0, 0.0, 0.5, 1, 1.0, 1.7))
 tokens = st.sampled_from(
     ("c2lnbmF0dXJl", "trio:anthropic_messages:c2ln", "trio:gemini:Z2Vt", "trio:openai_responses:rs_1:enc")
@@ -214,21 +216,28 @@ _items = st.one_of(
     members(
         {"type": "function_call", "call_id": ids, "name": tool_names, "arguments": good_arguments | bad_arguments},
         id=st.just("fc_1"),
+        namespace=namespaces,
     ),
-    members({"type": "custom_tool_call", "call_id": ids, "name": tool_names, "input": texts}),
-    members({"type": "function_call_output", "call_id": ids, "output": texts | some(_input_parts, 1)}),
+    members({"type": "custom_tool_call", "call_id": ids, "name": tool_names, "input": texts}, namespace=namespaces),
+    members(
+        {"type": "function_call_output", "call_id": ids, "output": texts | some(_input_parts, 1)},
+        namespace=namespaces,
+    ),
     members(
         {"type": "reasoning", "id": "rs_1", "summary": some(members({"type": "summary_text", "text": texts}))},
         encrypted_content=tokens,
     ),
     st.just({"type": "web_search_call", "id": "ws_1", "status": "completed"}),
 )
-_response_tools = st.one_of(
+_plain_response_tools = st.one_of(
     members(
         {"type": "function", "name": tool_names, "parameters": wild_schemas, "strict": st.booleans()}, description=texts
     ),
     members({"type": "custom", "name": tool_names}, description=texts),
     st.just({"type": "web_search"}),
+)
+_response_tools = _plain_response_tools | members(
+    {"type": "namespace", "name": namespaces, "tools": some(_plain_response_tools)}, description=texts
 )
 openai_responses: st.SearchStrategy[dict[str, Any]] = members(
     {"model": MODEL, "input": texts | some(_items, 1, 4)},
@@ -247,7 +256,7 @@ openai_responses: st.SearchStrategy[dict[str, Any]] = members(
     ),
     tools=some(_response_tools, 1),
     tool_choice=st.sampled_from(("auto", "none", "required"))
-    | tool_names.map(lambda name: {"type": "function", "name": name}),
+    | members({"type": "function", "name": tool_names}, namespace=namespaces),
     include=st.just(["reasoning.encrypted_content"]),
     truncation=st.sampled_from(("auto", "disabled")),
     max_tool_calls=st.integers(1, 3),

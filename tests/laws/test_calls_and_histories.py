@@ -19,7 +19,7 @@ from values import dumps
 
 from trio_gateway import AnswerTranslator, translate_answer, translate_request
 from trio_gateway.dialects.conversation import Answer, Conversation, ToolCall, ToolResult
-from trio_gateway.dialects.names import mark_name
+from trio_gateway.dialects.names import OwnName, mark_name
 from trio_gateway.errors import InvalidRequest
 
 
@@ -27,8 +27,9 @@ def calls_of(conversation: Conversation) -> list[ToolCall]:
     return [part for turn in conversation.turns for part in turn.parts if isinstance(part, ToolCall)]
 
 
-def calls_of_answer(answer: Answer) -> list[str]:
-    return [part.name for part in answer.choices[0].parts if isinstance(part, ToolCall)]
+def calls_of_answer(answer: Answer) -> list[OwnName]:
+    calls = (part for part in answer.choices[0].parts if isinstance(part, ToolCall))
+    return [OwnName(call.name, call.namespace) for call in calls]
 
 
 def results_of(conversation: Conversation) -> list[ToolResult]:
@@ -47,7 +48,7 @@ def test_r06_calls_keep_their_names_and_ids_apart_in_any_request(source: str, ta
         return
     arrived = there.arrived()
     before, after = calls_of(there.conversation), calls_of(arrived)
-    assert [call.name for call in after] == [call.name for call in before]
+    assert [(call.namespace, call.name) for call in after] == [(call.namespace, call.name) for call in before]
     assert all(re.fullmatch(ID_PATTERNS[target], id_) for id_ in wire_ids(json.loads(there.body)))
     given_by: dict[str, str] = {}
     for call, copy in zip(before, after, strict=True):
@@ -77,15 +78,14 @@ def test_r06_names_fit_the_target_and_come_back_in_its_answers(source: str, targ
         returned = calls_of_answer(answer)
         asked = read_request(source, body)
         # Where there is no tool, those that were called stand in for Anthropic.
-        offered = [tool.name for tool in asked.tools if tool.kind != "hosted"]
-        own = iter(
-            [*offered, *(name for name, _ in dict.fromkeys((call.name, call.custom) for call in calls_of(asked)))]
-        )
+        offered = [OwnName(tool.name, tool.namespace) for tool in asked.tools if tool.kind != "hosted"]
+        called_before = dict.fromkeys((OwnName(call.name, call.namespace), call.custom) for call in calls_of(asked))
+        own = iter([*offered, *(name for name, _ in called_before)])
         assert len(returned) == len(called)
         assert all(name in own for name in returned)  # in order: some tools may not have been told
 
 
-def _answers_that_call(names: list[str], provider: str, client: str, own: dict[str, str]) -> list[Answer]:
+def _answers_that_call(names: list[str], provider: str, client: str, own: dict[str, OwnName]) -> list[Answer]:
     """Return what a client makes of an answer with a call of each tool, plain and streamed."""
     calls = [(f"call_{place}", name, '{"input":"x"}') for place, name in enumerate(names)]
     sketch = {"thoughts": "", "token": None, "text": "hi", "calls": calls, "usage": None}

@@ -8,7 +8,7 @@ from trio_gateway.dialects import Dialect, dialect
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Answer, AnswerContext, Conversation, Losses
 from trio_gateway.dialects.events import AnswerEvent, fold
-from trio_gateway.dialects.names import fit_names, rename_conversation
+from trio_gateway.dialects.names import OwnName, fit_names, rename_conversation
 
 MODEL = "a-model"
 ANY = Capabilities()
@@ -22,7 +22,7 @@ class Trip(NamedTuple):
     body: bytes
     losses: Losses
     target: str
-    names: dict[str, str]
+    names: dict[str, OwnName]
 
     def arrived(self) -> Conversation:
         """Return what the target is told, with the client's own names of tools, as they come back in an answer."""

@@ -22,7 +22,8 @@ PARTS = {
     "openai_models": set[str](),
     "openai_responses": {
         "item_head", "message", "output_item", "reasoning", "function_call", "function_call_output", "custom_call",
-        "custom_call_output", "part", "function_tool", "custom_tool", "tool_name", "event_type",
+        "custom_call_output", "part", "function_tool", "custom_tool", "namespace_tool", "tool_name",
+        "event_type",
     },
 }  # fmt: skip
 

@@ -51,6 +51,11 @@ def test_parameters_and_strict_of_a_function_are_always_written() -> None:
     }
 
 
+def test_what_a_namespace_must_have_is_always_written() -> None:
+    empty = {"type": "namespace", "name": "n", "description": "", "tools": []}
+    assert msgspec.json.decode(wire.encode(wire.NamespaceTool("n"))) == empty
+
+
 def test_async_is_a_member_though_it_is_a_keyword() -> None:
     call = wire.function_call_decoder.decode(b'{"call_id":"c","name":"f","arguments":"{}","async":true}')
     assert call.async_ is True

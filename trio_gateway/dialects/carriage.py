@@ -33,7 +33,7 @@ from trio_gateway.dialects.envelope import Envelope, read_envelope
 from trio_gateway.dialects.gemini import passage as gemini_passage
 from trio_gateway.dialects.gemini import shapes as gemini_shapes
 from trio_gateway.dialects.homecoming import without_foreign_tokens
-from trio_gateway.dialects.names import fit_names, rename_answer
+from trio_gateway.dialects.names import OwnName, fit_names, rename_answer
 from trio_gateway.dialects.ollama import loading as ollama_loading
 from trio_gateway.dialects.openai_responses.passage import ResponsesStream
 from trio_gateway.dialects.openai_upstream import needs_responses
@@ -114,7 +114,7 @@ class ChatCarriage:
         self._source: ClientSide = client_side(source)
         self._envelope = envelope = in_url or read_envelope(source, body)
         self._conversation: Conversation | None = None
-        self._names: dict[str, str] | None = None  # the client's own of tools, by those that the target is told
+        self._names: dict[str, OwnName] | None = None  # the client's own of tools, by those that the target is told
         self.fetched: dict[str, Media] = {}
         self._own = body
         self.model = envelope.model

@@ -115,7 +115,8 @@ class Reasoning(msgspec.Struct):
 class ToolCall(msgspec.Struct):
     """A call the model made. `arguments` is the raw text: for a function usually a JSON object, perhaps cut off.
 
-    A call without arguments is `{}`. With `custom`, arguments is the free text of a custom tool.
+    A call without arguments is `{}`. With `custom`, arguments is the free text of a custom tool. `namespace` is the
+    tool's.
     """
 
     id: str
@@ -127,10 +128,12 @@ class ToolCall(msgspec.Struct):
     cache: CacheMark | None = None
     item_id: str | None = None  # the Responses dialect has a second id
     token_at: str | None = None  # where the token stood, if not in the part
+    namespace: str | None = None
 
 
 class ToolResult(msgspec.Struct):
-    """What a call gave. `is_error` None where the source has no such flag. `name` where the source says it."""
+    """What a call gave. `is_error` None where the source has no such flag. `name` where the source says it, and then
+    the `namespace` that it is of."""
 
     call_id: str
     parts: list[Part]
@@ -139,6 +142,7 @@ class ToolResult(msgspec.Struct):
     is_error: bool | None = None
     custom: bool = False
     cache: CacheMark | None = None
+    namespace: str | None = None
 
 
 class Refusal(msgspec.Struct):
@@ -183,6 +187,8 @@ class Tool(msgspec.Struct):
     """A tool on offer. `parameters` is the schema's raw JSON, None where the source gave none.
 
     kind `custom` takes free text, `format` is its grammar; kind `hosted` is the provider's own, kept in `raw`.
+    With a `namespace` (Responses) it is another tool than one of the same name in another, or in none: names.py makes
+    one name of the two for dialects that have none.
     """
 
     name: str
@@ -194,16 +200,21 @@ class Tool(msgspec.Struct):
     format: msgspec.Raw | None = None
     raw: msgspec.Raw | None = None
     cache: CacheMark | None = None
+    namespace: str | None = None
 
 
 class ToolChoice(msgspec.Struct):
-    """auto, none, required (any tool), named (exactly `names[0]`), allowed (a subset; `required` says whether must)."""
+    """auto, none, required (any tool), named (exactly `names[0]`), allowed (a subset; `required` says whether must).
+
+    `namespaces` is that of each name; empty where none has one.
+    """
 
     mode: Literal["auto", "none", "required", "named", "allowed"]
     at: str = ""
     names: list[str] = []
     required: bool = False
     custom: bool = False
+    namespaces: list[str | None] = []
 
 
 class ReasoningRequest(msgspec.Struct):

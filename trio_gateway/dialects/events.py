@@ -38,7 +38,7 @@ class Start(msgspec.Struct):
 class Open(msgspec.Struct):
     """A part begins.
 
-    `id` and `name` for calls; `raw` is the whole of an opaque part, `tag` its type, `dialect` whose it is.
+    `id`, `name` and `namespace` for calls; `raw` is the whole of an opaque part, `tag` its type, `dialect` whose it is.
     """
 
     key: int
@@ -49,6 +49,7 @@ class Open(msgspec.Struct):
     tag: str = ""
     raw: msgspec.Raw | None = None
     dialect: str = ""
+    namespace: str | None = None
 
 
 class Delta(msgspec.Struct):
@@ -191,10 +192,12 @@ class _OpenPart:
                 return Reasoning(text, token=self.token, id=opened.id or None)
             case "redacted":
                 return Reasoning(text, token=self.token, redacted=True, id=opened.id or None)
-            case "call":
-                return ToolCall(opened.id, opened.name, text or "{}", token=self.token)
-            case "custom_call":
-                return ToolCall(opened.id, opened.name, text, custom=True, token=self.token)
+            case "call" | "custom_call":
+                custom = opened.kind == "custom_call"
+                arguments = text if custom else text or "{}"
+                call = ToolCall(opened.id, opened.name, arguments, custom=custom, token=self.token)
+                call.namespace = opened.namespace
+                return call
             case "refusal":
                 return Refusal(text)
             case "opaque":

@@ -13,7 +13,7 @@ from typing import Protocol
 from trio_gateway.dialects import AnswerEncoder, ClientSide, TargetSide
 from trio_gateway.dialects.conversation import AnswerContext, Losses, Usage
 from trio_gateway.dialects.events import AnswerEvent, End, Fail, Open, Ping, Start, UsageUpdate
-from trio_gateway.dialects.names import rename_events
+from trio_gateway.dialects.names import OwnName, rename_events
 from trio_gateway.errors import UpstreamBroke, UpstreamError
 
 
@@ -62,7 +62,7 @@ class TranslatedStream:
         target: ClientSide,
         context: AnswerContext,
         redact: Callable[[str], str] = _as_it_is,
-        names: Mapping[str, str] | None = None,
+        names: Mapping[str, OwnName] | None = None,
     ) -> None:
         self._redact = redact
         self._names = names

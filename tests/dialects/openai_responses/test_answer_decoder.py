@@ -103,6 +103,14 @@ def test_members_that_nobody_knows_are_losses() -> None:
     ]  # fmt: skip
 
 
+def test_a_calls_namespace_is_told_and_lost_to_those_that_have_none() -> None:
+    answer = decode({**CALL, "namespace": "crm"})
+    [call] = answer.choices[0].parts
+    assert isinstance(call, ToolCall)
+    assert call.namespace == "crm"
+    assert [loss.pointer for loss in answer.unread] == ["/output/0/namespace"]
+
+
 def test_counts_that_are_missing_stay_unknown() -> None:
     assert decode(usage=None).usage is None
     assert decode().usage is None

@@ -122,6 +122,12 @@ def test_a_token_of_a_call_is_carried_behind_it() -> None:
     assert losses == []
 
 
+def test_a_call_says_the_namespace_it_is_of() -> None:
+    calls = [ToolCall("c", "f", "{}", namespace="crm"), ToolCall("d", "g", "x", custom=True, namespace="crm")]
+    body, _ = encode(*calls, ToolCall("e", "f", "{}"))
+    assert [item.get("namespace") for item in body["output"]] == ["crm", "crm", None]
+
+
 def test_redacted_thinking_is_marked() -> None:
     body, _ = encode(Reasoning("", token=Token("anthropic_messages", "data"), redacted=True))
     assert body["output"][0]["encrypted_content"] == "trio:anthropic_messages:redacted:data"

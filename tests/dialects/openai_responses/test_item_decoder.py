@@ -175,13 +175,12 @@ def test_a_call_and_its_result_need_their_call_id(item: Any) -> None:
 def test_ids_and_statuses_that_go_nowhere_are_losses() -> None:
     _, losses = read(
         said("a", id="msg_1", status="incomplete"),
-        call("c", namespace="crm", caller={"type": "direct"}, status="in_progress"),
+        call("c", caller={"type": "direct"}, status="in_progress"),
         output("c", id="fco_1"),
     )
     assert pointers(losses) == [
         "/input/0/id",
         "/input/0/status",
-        "/input/1/namespace",
         "/input/1/caller",
         "/input/1/status",
         "/input/2/id",
@@ -189,6 +188,46 @@ def test_ids_and_statuses_that_go_nowhere_are_losses() -> None:
 
 
 # ------------------------------------------------------------------------------------------- reasoning
+
+
+def test_calls_are_of_a_namespace_and_their_outputs_of_the_same() -> None:
+    custom = {"type": "custom_tool_call", "call_id": "d", "name": "g", "input": "x", "namespace": "crm"}
+    turns, losses = read(
+        call("c", namespace="crm"),
+        custom,
+        call("e", namespace=""),
+        output("c", name="f", namespace="crm"),
+        output("c", name="f"),
+        output("c", namespace="crm"),
+        output("e", name="f"),
+    )
+    assert losses == []
+    assert turns[0].parts == [
+        ToolCall("c", "f", '{"a": 1}', "/input/0", namespace="crm"),
+        ToolCall("d", "g", "x", "/input/1", custom=True, namespace="crm"),
+        ToolCall("e", "f", '{"a": 1}', "/input/2"),
+    ]
+    told = [(part.name, part.namespace) for part in turns[1].parts if isinstance(part, ToolResult)]
+    assert told == [("f", "crm"), ("f", "crm"), (None, None), ("f", None)]
+
+
+def test_an_output_of_another_namespace_than_its_calls_says_something_that_is_lost() -> None:
+    turns, losses = read(
+        call("c", namespace="crm"),
+        output("c", name="f", namespace="erp"),
+        output("nobodys", namespace="crm"),
+        call("c"),
+        output("c", namespace="crm"),
+        output("c", name="other"),
+    )
+    assert pointers(losses) == ["/input/1/namespace", "/input/2/namespace", "/input/4/namespace"]
+    results = [part for turn in turns for part in turn.parts if isinstance(part, ToolResult)]
+    assert [(part.name, part.namespace) for part in results] == [
+        ("f", None),
+        (None, None),
+        (None, None),
+        ("other", None),
+    ]
 
 
 def test_reasoning_without_encryption_has_no_token() -> None:

@@ -202,6 +202,17 @@ def test_results_of_custom_tools() -> None:
     assert losses == ["/r"]
 
 
+def test_calls_and_results_say_the_namespace_they_are_of() -> None:
+    calls: list[Part] = [
+        ToolCall("c", "f", "{}", namespace="crm"),
+        ToolCall("d", "g", "x", custom=True, namespace="crm"),
+    ]
+    results: list[Part] = [ToolResult("c", [Text("ok")], name="f", namespace="crm")]
+    items, losses = write(Turn("assistant", calls), Turn("tool", results))
+    assert [(item["name"], item["namespace"]) for item in items] == [("f", "crm"), ("g", "crm"), ("f", "crm")]
+    assert losses == []
+
+
 @pytest.mark.parametrize(("is_error", "lost"), [(True, ["/r"]), (False, []), (None, [])])
 def test_that_a_call_failed_is_lost(is_error: bool | None, lost: list[str]) -> None:
     assert write(Turn("tool", [ToolResult("a", [Text("ok")], "/r", is_error=is_error)]))[1] == lost

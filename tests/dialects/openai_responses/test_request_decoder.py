@@ -179,9 +179,93 @@ def test_tools_of_every_kind() -> None:
     assert conversation.unread == []
 
 
-def test_a_namespace_of_tools_stays_whole() -> None:
-    raw = {"type": "namespace", "name": "crm", "description": "d", "tools": [{"type": "function", "name": "f"}]}
-    assert decode(tools=[raw]).tools == [Tool("namespace", "hosted", "/tools/0", raw=Raw(msgspec.json.encode(raw)))]
+def namespace(*tools: Any, name: str = "crm", **more: Any) -> Any:
+    return {"type": "namespace", "name": name, "tools": list(tools), **more}
+
+
+FUNCTION: Any = {"type": "function", "name": "f"}
+CUSTOM: Any = {"type": "custom", "name": "c"}
+SEARCH: Any = {"type": "web_search"}
+
+
+def test_tools_in_a_namespace_are_offered_with_it_and_what_else_is_in_it_is_lost() -> None:
+    inside = (FUNCTION | {"defer_loading": True}, CUSTOM, SEARCH)
+    conversation = decode(tools=[FUNCTION, namespace(*inside, description="d", new=1), namespace(FUNCTION, name="erp")])
+    assert conversation.tools == [
+        Tool("f", at="/tools/0"),
+        Tool("f", at="/tools/1/tools/0", namespace="crm"),
+        Tool("c", "custom", "/tools/1/tools/1", namespace="crm"),
+        Tool("web_search", "hosted", "/tools/1/tools/2", raw=Raw(b'{"type":"web_search"}'), namespace="crm"),
+        Tool("f", at="/tools/2/tools/0", namespace="erp"),
+    ]
+    lost = [loss.pointer for loss in conversation.unread]
+    assert lost == ["/tools/1/description", "/tools/1/new", "/tools/1/tools/0/defer_loading"]
+
+
+@pytest.mark.parametrize("tools", [[], [SEARCH], [namespace(FUNCTION)]])
+def test_a_namespace_of_nothing_that_others_could_be_offered_stays_whole(tools: Any) -> None:
+    raw = namespace(*tools, description="d")
+    conversation = decode(tools=[raw])
+    assert conversation.tools == [Tool("namespace", "hosted", "/tools/0", raw=Raw(msgspec.json.encode(raw)))]
+    assert conversation.unread == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "at"),
+    [
+        (namespace(FUNCTION, name=""), "/tools/0/name"),
+        ({"type": "namespace", "tools": []}, "/tools/0/name"),
+        (namespace({"name": "f"}), "/tools/0/tools/0/type"),
+        (namespace({"type": "function"}), "/tools/0/tools/0/name"),
+        (namespace(1), "/tools/0/tools/0"),
+        ({"type": "namespace", "name": "n", "tools": 1}, "/tools/0/tools"),
+    ],
+)
+def test_a_namespace_that_cannot_be_read_is_refused(tool: Any, at: str) -> None:
+    assert refused(tools=[tool]).pointer == at
+
+
+@pytest.mark.parametrize(
+    ("choice", "read"),
+    [
+        (FUNCTION | {"namespace": "crm"}, ToolChoice("named", names=["f"], namespaces=["crm"])),
+        (FUNCTION | {"namespace": "gone"}, ToolChoice("named", names=["f"], namespaces=["gone"])),
+        (FUNCTION | {"namespace": None}, ToolChoice("named", names=["f"])),
+        (CUSTOM, ToolChoice("named", names=["c"], custom=True, namespaces=["crm"])),
+        ({"type": "function", "name": "gone"}, ToolChoice("named", names=["gone"])),
+        (
+            {"type": "allowed_tools", "mode": "auto", "tools": [FUNCTION, CUSTOM, FUNCTION | {"namespace": "crm"}]},
+            ToolChoice("allowed", names=["f", "c", "f"], namespaces=[None, "crm", "crm"]),
+        ),
+        (
+            {"type": "allowed_tools", "mode": "required", "tools": [{"type": "namespace", "name": "erp"}]},
+            ToolChoice("allowed", names=["g"], required=True, namespaces=["erp"]),
+        ),
+        (
+            {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "g"}]},
+            ToolChoice("allowed", names=["g", "g"], namespaces=["crm", "erp"]),
+        ),
+    ],
+)
+def test_a_choice_may_be_of_a_tool_in_a_namespace(choice: Any, read: ToolChoice) -> None:
+    function = {"type": "function", "name": "g"}
+    tools = [FUNCTION, namespace(FUNCTION, CUSTOM, function), namespace(function, name="erp")]
+    read.at = "/tool_choice"
+    conversation = decode(tools=tools, tool_choice=choice)
+    assert conversation.tool_choice == read
+    assert conversation.unread == []
+
+
+def test_a_choice_of_a_name_that_several_namespaces_have_is_of_the_first_and_says_so() -> None:
+    choice = {"type": "function", "name": "f"}
+    conversation = decode(tools=[namespace(FUNCTION), namespace(FUNCTION, name="erp")], tool_choice=choice)
+    assert conversation.tool_choice == ToolChoice("named", "/tool_choice", ["f"], namespaces=["crm"])
+    assert [loss.pointer for loss in conversation.unread] == ["/tool_choice/name"]
+
+
+def test_a_namespace_that_is_not_there_cannot_be_allowed() -> None:
+    allowed = {"type": "allowed_tools", "mode": "auto", "tools": [FUNCTION, {"type": "namespace", "name": "gone"}]}
+    assert unread(tools=[FUNCTION], tool_choice=allowed) == ["/tool_choice/tools/1"]
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,32 @@ def test_tools_are_flat_and_not_strict_unless_asked() -> None:
     assert losses == []
 
 
+def test_tools_of_a_namespace_are_together_in_it() -> None:
+    hosted = Tool("web_search", "hosted", raw=Raw(b'{"type":"web_search"}'), namespace="crm")
+    tools = [F, Tool("f", namespace="crm"), Tool("c", "custom", namespace="crm"), hosted, Tool("f", namespace="erp"), F]
+    choice = ToolChoice("allowed", names=["f", "c"], namespaces=[None, "crm"])
+    body, losses = encode(source="openai_responses", tools=tools, tool_choice=choice)
+    function = {"type": "function", "name": "f", "parameters": None, "strict": False}
+    inside = [function, {"type": "custom", "name": "c"}, {"type": "web_search"}]
+    assert body["tools"] == [
+        function,
+        {"type": "namespace", "name": "crm", "description": "", "tools": inside},
+        {"type": "namespace", "name": "erp", "description": "", "tools": [function]},
+        function,
+    ]
+    allowed = [{"type": "function", "name": "f"}, {"type": "custom", "name": "c", "namespace": "crm"}]
+    assert body["tool_choice"] == {"type": "allowed_tools", "mode": "auto", "tools": allowed}
+    assert losses == []
+    named, _ = encode(tools=tools[:3], tool_choice=ToolChoice("named", names=["f"], namespaces=["crm"]))
+    assert named["tool_choice"] == {"type": "function", "name": "f", "namespace": "crm"}
+
+
+def test_a_namespace_of_which_nothing_is_left_is_not_written() -> None:
+    body, losses = encode(tools=[F, Tool("search", "hosted", "/tools/1/tools/0", namespace="crm")])
+    assert [tool["type"] for tool in body["tools"]] == ["function"]
+    assert losses == ["/tools/1/tools/0"]
+
+
 def test_a_schema_keeps_its_bytes() -> None:
     schema = b'{"type" : "object", "x":1.0,"$defs":{"a":{"$ref":"#/$defs/a"}},"properties":{"type":{"const":-0}}}'
     conversation = Conversation(source="x", model="m", turns=[], tools=[Tool("f", parameters=Raw(schema))])

@@ -218,6 +218,14 @@ def test_custom_calls(sse: Sse) -> None:
     assert fold(decode(stream)).choices[0].parts == [ToolCall("c", "sh", "ls", custom=True)]
 
 
+def test_a_calls_namespace_is_told_and_lost_to_those_that_have_none(sse: Sse) -> None:
+    item = call_item("{}", namespace="crm")
+    decoder = AnswerDecoder()
+    events = decoder.feed(sse(*BEGIN, added(item), done(item), completed()))
+    assert fold(events).choices[0].parts == [ToolCall("call_1", "f", "{}", namespace="crm")]
+    assert [loss.pointer for loss in decoder.losses] == ["/output/0/namespace"]
+
+
 # ------------------------------------------------------------------------------------------- reasoning
 
 

@@ -129,6 +129,14 @@ def test_custom_calls(events_of: Events) -> None:
     assert events[-1]["response"]["output"][0]["input"] == "ls"
 
 
+def test_a_call_says_the_namespace_it_is_of_when_it_begins_and_when_it_is_done(events_of: Events) -> None:
+    for kind in ("call", "custom_call"):
+        called = Open(0, kind, id="c", name="f", namespace="crm")  # type: ignore[arg-type]  # literals
+        events = events_of(encode(Start(), called, Delta(0, "{}"), Close(0), *STOP))
+        told = [events[2]["item"], events[-2]["item"], events[-1]["response"]["output"][0]]
+        assert [(item["name"], item["namespace"]) for item in told] == [("f", "crm")] * 3
+
+
 def test_reasoning_is_a_summary_with_its_token(events_of: Events) -> None:
     token = Token("anthropic_messages", "sig")
     events = events_of(encode(Start(), Open(0, "reasoning"), Delta(0, "hm"), Sign(0, token), Close(0), *STOP))

@@ -184,12 +184,15 @@ CALLS = frozenset({"function_call", "custom_tool_call"})
 
 
 def call_of(item: wire.OutputItem, kind: str, at: str) -> ToolCall:
-    """Return a call. Where a server gives no call_id, the item's id will do."""
+    """Return a call. Where a server gives no call_id, the item's id will do.
+
+    A namespace is a loss besides: no client but one of Responses has offered any.
+    """
     call_id = item.call_id or item.id or "call_" + at.rpartition("/")[2]
-    name = item.name or ""
+    name, namespace = item.name or "", item.namespace or None
     if kind == "custom_tool_call":
-        return ToolCall(call_id, name, item.input or "", at, custom=True)
-    return ToolCall(call_id, name, item.arguments or "{}", at)
+        return ToolCall(call_id, name, item.input or "", at, custom=True, namespace=namespace)
+    return ToolCall(call_id, name, item.arguments or "{}", at, namespace=namespace)
 
 
 def reasoning_of(item: wire.ReasoningItem, at: str = "") -> Reasoning | None:

@@ -205,9 +205,9 @@ def call_item(call: ToolCall, item_id: str) -> wire.FunctionCall | wire.CustomTo
     """Return a call's item. Arguments that were cut off make it incomplete."""
     call_id = call.id or item_id.replace("fc_", "call_").replace("ctc_", "call_")
     if call.custom:
-        return wire.CustomToolCall(call_id, call.name, call.arguments, item_id)
+        return wire.CustomToolCall(call_id, call.name, call.arguments, item_id, call.namespace)
     arguments = call.arguments or "{}"
-    return wire.FunctionCall(call_id, call.name, arguments, item_id, status=call_status(arguments))
+    return wire.FunctionCall(call_id, call.name, arguments, item_id, call.namespace, status=call_status(arguments))
 
 
 def call_status(arguments: str) -> str:

@@ -76,8 +76,8 @@ _CALL_DEFAULTS = _COMPLETED | {"async": (msgspec.Raw(b"false"),)}
 _MESSAGE = frozenset({"type", "role", "content", "phase"})
 _REASONING = frozenset({"type", "id", "summary", "content", "encrypted_content"})
 _SAID = frozenset({"type", "text"})
-_CALL = frozenset({"type", "id", "call_id", "name", "arguments", "input"})
-_RESULT = frozenset({"type", "call_id", "output", "name"})
+_CALL = frozenset({"type", "id", "call_id", "name", "namespace", "arguments", "input"})
+_RESULT = frozenset({"type", "call_id", "output", "name", "namespace"})
 
 _TEXT = frozenset({"type", "text", "prompt_cache_breakpoint"})
 _ANNOTATED = _TEXT | {"annotations"}
@@ -99,12 +99,13 @@ _reasoning_texts = msgspec.json.Decoder(_ReasoningTexts)
 class ItemReader:
     """Reads items in order. `turns` and `losses` grow; nothing that is in `turns` twice is read twice."""
 
-    __slots__ = ("_after_message", "losses", "turns")
+    __slots__ = ("_after_message", "_called", "losses", "turns")
 
     def __init__(self, losses: Losses) -> None:
         self.turns: list[Turn] = []
         self.losses = losses
         self._after_message = False  # the item before was the assistant's message
+        self._called: dict[str, ToolCall] = {}  # the last call of each id, as far as any was of a namespace
 
     def read(self, raw: msgspec.Raw, at: str) -> None:
         """Read one item. Raises InvalidRequest."""
@@ -200,28 +201,42 @@ class ItemReader:
     def _function_call(self, raw: msgspec.Raw, at: str) -> None:
         call = read_request(wire.function_call_decoder, raw, at)
         unread_members(raw, _CALL, wire.FunctionCall, at, self.losses, _CALL_DEFAULTS)
-        call_id = _call_id(call.call_id, at)
-        self._part("assistant", ToolCall(call_id, call.name, call.arguments or "{}", at, item_id=call.id), at)
+        part = ToolCall(_call_id(call.call_id, at), call.name, call.arguments or "{}", at, item_id=call.id)
+        self._call(part, call.namespace, at)
 
     def _custom_call(self, raw: msgspec.Raw, at: str) -> None:
         call = read_request(wire.custom_call_decoder, raw, at)
         unread_members(raw, _CALL, wire.CustomToolCall, at, self.losses, _CALL_DEFAULTS)
-        call_id = _call_id(call.call_id, at)
-        self._part("assistant", ToolCall(call_id, call.name, call.input, at, custom=True, item_id=call.id), at)
+        part = ToolCall(_call_id(call.call_id, at), call.name, call.input, at, custom=True, item_id=call.id)
+        self._call(part, call.namespace, at)
+
+    def _call(self, call: ToolCall, namespace: str | None, at: str) -> None:
+        call.namespace = namespace or None
+        if call.namespace is not None or self._called:
+            self._called[call.id] = call
+        self._part("assistant", call, at)
 
     def _function_output(self, raw: msgspec.Raw, at: str) -> None:
         item = read_request(wire.function_call_output_decoder, raw, at)
         unread_members(raw, _RESULT, wire.FunctionCallOutput, at, self.losses, _COMPLETED)
         call_id = _call_id(item.call_id, at)
-        self._part(
-            "tool",
-            ToolResult(call_id, self.content(item.output, at + "/output"), at, item.name or None),
-            at,
-        )
+        result = ToolResult(call_id, self.content(item.output, at + "/output"), at, item.name or None)
+        result.namespace = self._namespace_of_result(item, at)
+        self._part("tool", result, at)
+
+    def _namespace_of_result(self, item: wire.FunctionCallOutput, at: str) -> str | None:
+        """Return the namespace that a result's name is of. Both only say again what its call has said."""
+        call = self._called.get(item.call_id or "")
+        namespace = None if call is None else call.namespace
+        if item.namespace and item.namespace != namespace:
+            self.losses.append(Loss(at + "/namespace", "the call of this output is of another namespace"))
+            return None
+        is_of_call = call is not None and item.name == call.name
+        return namespace if item.name and (item.namespace or is_of_call) else None
 
     def _custom_output(self, raw: msgspec.Raw, at: str) -> None:
         item = read_request(wire.custom_call_output_decoder, raw, at)
-        unread_members(raw, _RESULT - {"name"}, wire.CustomToolCallOutput, at, self.losses, _COMPLETED)
+        unread_members(raw, _RESULT - {"name", "namespace"}, wire.CustomToolCallOutput, at, self.losses, _COMPLETED)
         call_id = _call_id(item.call_id, at)
         self._part("tool", ToolResult(call_id, self.content(item.output, at + "/output"), at, custom=True), at)
 

@@ -188,9 +188,9 @@ class ItemWriter:
             at = member(self._source, part.at, "item_id")
             self.losses.append(Loss(at, "the item's id does not look like OpenAI's"))
         if part.custom:
-            self._write(wire.CustomToolCall(call_id, name, part.arguments, item_id), "other")
+            self._write(wire.CustomToolCall(call_id, name, part.arguments, item_id, part.namespace), "other")
         else:
-            self._write(wire.FunctionCall(call_id, name, part.arguments or "{}", item_id), "other")
+            self._write(wire.FunctionCall(call_id, name, part.arguments or "{}", item_id, part.namespace), "other")
 
     # ---------------------------------------------------------------------------------- tool results
 
@@ -226,7 +226,7 @@ class ItemWriter:
                 self.losses.append(Loss(at, "a custom tool's output has no name"))
             self._item(wire.CustomToolCallOutput(output, call_id))
         else:
-            self._item(wire.FunctionCallOutput(output, call_id, name=result.name))
+            self._item(wire.FunctionCallOutput(output, call_id, name=result.name, namespace=result.namespace))
 
     def _call_id(self, call_id: str, at: str) -> str:
         written = carry_call_id(call_id)

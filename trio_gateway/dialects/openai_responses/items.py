@@ -84,7 +84,9 @@ def _unmarked(token: Token, mark: str) -> Token | None:
 # ----------------------------------------------------------------------------------------- names and ids
 
 CALL_ID_MAX = 64
-TOOL_NAMES = NameRules(re.compile(r"[a-zA-Z0-9_-]{1,128}\Z").match, re.compile(r"[^a-zA-Z0-9_-]"), length_max=128)
+TOOL_NAMES = NameRules(
+    re.compile(r"[a-zA-Z0-9_-]{1,128}\Z").match, re.compile(r"[^a-zA-Z0-9_-]"), length_max=128, namespaces=True
+)
 
 
 def written_name(name: str, at: str) -> str:

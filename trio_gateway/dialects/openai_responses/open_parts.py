@@ -25,12 +25,13 @@ class OpenPart:
     """An open part: where its events say they belong (`place`), and all before and after the text of its deltas."""
 
     __slots__ = ("annotations", "call_id", "cited", "head", "index", "item_id", "kind", "logprobs", "message", "name",
-                 "place", "position", "texts", "token")  # fmt: skip
+                 "namespace", "place", "position", "texts", "token")  # fmt: skip
 
     def __init__(self, event: Open, index: int, item_id: str) -> None:
         self.kind = event.kind
         self.call_id = event.id
         self.name = event.name
+        self.namespace = event.namespace
         self.index = index
         self.item_id = item_id
         self.position = 0

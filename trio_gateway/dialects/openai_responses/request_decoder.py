@@ -6,6 +6,8 @@ a prompt template, a background run) is refused, for a request that is translate
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from gateway_schemas import openai_responses as wire
@@ -21,6 +23,7 @@ from trio_gateway.dialects.conversation import (
     ToolChoice,
     Turn,
 )
+from trio_gateway.dialects.names import OwnName
 from trio_gateway.dialects.openai_responses.item_decoder import ItemReader
 from trio_gateway.dialects.openai_responses.items import EMPTY_LISTS, ME, given, unread_members
 from trio_gateway.dialects.wire import BAD_BODY, invalid, read_request
@@ -46,9 +49,11 @@ _TOOL_DEFAULTS = {
     "async": (_FALSE,),
     "allowed_callers": (msgspec.Raw(b'["direct"]'),),
 }
+_NAMESPACE_DEFAULTS = {"description": (msgspec.Raw(b'""'),)}
 _FUNCTION = frozenset({"type", "name", "description", "parameters", "strict"})
 _CUSTOM = frozenset({"type", "name", "description", "format"})
-_CHOICE = frozenset({"type", "name", "mode", "tools"})
+_NAMESPACE = frozenset({"type", "name", "tools"})
+_CHOICE = frozenset({"type", "name", "namespace", "mode", "tools"})
 _REASONING = frozenset({"effort", "summary", "generate_summary", "context", "mode"})
 _TEXT = frozenset({"format", "verbosity"})
 _FORMATS = {
@@ -85,12 +90,14 @@ def _conversation(request: wire.CreateResponse, body: bytes) -> Conversation:
     carried = _CARRIED if request.safety_identifier is not None else _CARRIED | {"user"}
     members = unread_members(body, carried, wire.CreateResponse, "", losses, _DEFAULTS)
     metadata = given(request.metadata)
+    turns = _turns(request, losses)
+    tools = _tools(request, losses)
     return Conversation(
         source=ME,
         model=request.model,
-        turns=_turns(request, losses),
-        tools=[_tool(raw, f"/tools/{index}", losses) for index, raw in enumerate(request.tools or ())],
-        tool_choice=_tool_choice(request.tool_choice, members.get("tool_choice"), losses),
+        turns=turns,
+        tools=tools,
+        tool_choice=_tool_choice(request.tool_choice, members.get("tool_choice"), tools, losses),
         parallel_tool_calls=request.parallel_tool_calls,
         max_output_tokens=request.max_output_tokens,
         temperature=request.temperature,
@@ -145,9 +152,41 @@ def _turns(request: wire.CreateResponse, losses: Losses) -> list[Turn]:
     return reader.turns
 
 
-def _tool(raw: msgspec.Raw, at: str, losses: Losses) -> Tool:
+def _tools(request: wire.CreateResponse, losses: Losses) -> list[Tool]:
+    tools = []
+    for index, raw in enumerate(request.tools or ()):
+        at = f"/tools/{index}"
+        kind = read_request(wire.item_head_decoder, raw, at).type
+        if kind == "namespace":
+            tools += _namespace(raw, at, losses)
+        else:
+            tools.append(_tool(kind, raw, at, losses))
+    return tools
+
+
+def _namespace(raw: msgspec.Raw, at: str, losses: Losses) -> list[Tool]:
+    """Return the tools in a namespace. One without any that others could be offered stays whole, as a hosted tool."""
+    namespace = read_request(wire.namespace_tool_decoder, raw, at)
+    if not namespace.name:
+        raise InvalidRequest(
+            f"A namespace needs a name, at {at}/name.", code="missing_required_parameter", pointer=at + "/name"
+        )
+    found: Losses = []
+    tools = []
+    for index, inner in enumerate(namespace.tools):
+        inner_at = f"{at}/tools/{index}"
+        tool = _tool(read_request(wire.item_head_decoder, inner, inner_at).type, inner, inner_at, found)
+        tool.namespace = namespace.name
+        tools.append(tool)
+    if all(tool.kind == "hosted" for tool in tools):
+        return [Tool("namespace", "hosted", at, raw=raw)]
+    unread_members(raw, _NAMESPACE, wire.NamespaceTool, at, losses, _NAMESPACE_DEFAULTS)
+    losses += found
+    return tools
+
+
+def _tool(kind: str | None, raw: msgspec.Raw, at: str, losses: Losses) -> Tool:
     """Return one tool. `strict` left out is None: OpenAI then makes the schema strict where it can."""
-    kind = read_request(wire.item_head_decoder, raw, at).type
     if kind == "function":
         function = read_request(wire.function_tool_decoder, raw, at)
         unread_members(raw, _FUNCTION, wire.FunctionTool, at, losses, _TOOL_DEFAULTS)
@@ -175,7 +214,9 @@ def _tool(raw: msgspec.Raw, at: str, losses: Losses) -> Tool:
     return Tool(kind, "hosted", at, raw=raw)
 
 
-def _tool_choice(choice: str | wire.ToolChoice | None, raw: msgspec.Raw | None, losses: Losses) -> ToolChoice | None:
+def _tool_choice(
+    choice: str | wire.ToolChoice | None, raw: msgspec.Raw | None, tools: list[Tool], losses: Losses
+) -> ToolChoice | None:
     at = "/tool_choice"
     match choice:
         case None:
@@ -191,22 +232,45 @@ def _tool_choice(choice: str | wire.ToolChoice | None, raw: msgspec.Raw | None, 
             raise InvalidRequest(
                 f"The choice needs a name, at {at}/name.", code="missing_required_parameter", pointer=at + "/name"
             )
-        return ToolChoice("named", at, [choice.name], custom=choice.type == "custom")
+        meant = _meant(choice.name, choice.namespace, tools)
+        if len(meant) > 1:
+            losses.append(Loss(at + "/name", f"several namespaces have one: that in {meant[0].namespace} is meant"))
+        return _choice("named", at, meant[:1], custom=choice.type == "custom")
     if choice.type == "allowed_tools":
-        return _allowed(choice, at, losses)
+        return _allowed(choice, at, tools, losses)
     losses.append(Loss(at, f"a hosted tool ({choice.type}) cannot be asked for of another provider"))
     return None
 
 
-def _allowed(choice: wire.ToolChoice, at: str, losses: Losses) -> ToolChoice:
-    names = []
+def _allowed(choice: wire.ToolChoice, at: str, tools: list[Tool], losses: Losses) -> ToolChoice:
+    allowed: list[OwnName] = []
     for index, raw in enumerate(choice.tools or ()):
         tool = read_request(wire.tool_name_decoder, raw, f"{at}/tools/{index}")
+        within = [OwnName(one.name, tool.name) for one in tools if tool.name and one.namespace == tool.name]
         if tool.type in ("function", "custom") and tool.name:
-            names.append(tool.name)
+            allowed += _meant(tool.name, tool.namespace, tools)
+        elif tool.type == "namespace" and within:
+            allowed += within
         else:
             losses.append(Loss(f"{at}/tools/{index}", f"a hosted tool ({tool.type}) cannot be allowed elsewhere"))
-    return ToolChoice("allowed", at, names, required=choice.mode == "required")
+    return _choice("allowed", at, allowed, required=choice.mode == "required")
+
+
+def _meant(name: str, namespace: str | None, tools: list[Tool]) -> list[OwnName]:
+    """Return the tools that are chosen by a name. One alone means those of any namespace, if none is outside of all."""
+    if namespace:
+        return [OwnName(name, namespace)]
+    named = [OwnName(name, tool.namespace) for tool in tools if tool.name == name and tool.kind != "hosted"]
+    own = OwnName(name)
+    return [own] if own in named or not named else list(dict.fromkeys(named))
+
+
+def _choice(
+    mode: Literal["named", "allowed"], at: str, chosen: list[OwnName], *, required: bool = False, custom: bool = False
+) -> ToolChoice:
+    namespaces = [own.namespace for own in chosen]
+    names = [own.name for own in chosen]
+    return ToolChoice(mode, at, names, required, custom, namespaces if any(namespaces) else [])
 
 
 def _included(include: list[str] | None, losses: Losses) -> bool:

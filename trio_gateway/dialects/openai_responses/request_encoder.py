@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import msgspec
 
 from gateway_schemas import openai_responses as wire
@@ -13,6 +15,7 @@ from trio_gateway.dialects.capabilities import Capabilities, effort_of_budget, n
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Tool, ToolChoice
 from trio_gateway.dialects.end_user import hashed_id
 from trio_gateway.dialects.members import as_written, mark_at, member
+from trio_gateway.dialects.names import chosen_names
 from trio_gateway.dialects.openai_responses.item_encoder import ItemWriter
 from trio_gateway.dialects.openai_responses.items import ME, NULL, TTLS, written_name
 
@@ -109,10 +112,13 @@ def _tools(
     """Return the tools, and the choice among them: OpenAI takes none without tools."""
     tools: list[msgspec.Raw] = []
     if can.tools:
-        for tool in conversation.tools:
-            written = _tool(tool, conversation.source, losses)
-            if written is not None:
-                tools.append(written)
+        for namespace, group in groupby(conversation.tools, lambda tool: tool.namespace):
+            found = (_tool(tool, conversation.source, losses) for tool in group)
+            written = [tool for tool in found if tool is not None]
+            if namespace is None:
+                tools += written
+            elif written:
+                tools.append(msgspec.Raw(wire.encode(wire.NamespaceTool(namespace, tools=written))))
     else:
         losses += [Loss(tool.at, "this model takes no tools") for tool in conversation.tools]
     choice = conversation.tool_choice
@@ -166,12 +172,15 @@ def _choice(choice: ToolChoice, tools: list[Tool]) -> str | wire.ToolChoice:
     match choice.mode:
         case "named":
             kind = "custom" if choice.custom else "function"
-            return wire.ToolChoice(kind, written_name(choice.names[0], choice.at))
+            own = chosen_names(choice)[0]
+            return wire.ToolChoice(kind, written_name(own.name, choice.at), own.namespace)
         case "allowed":
-            custom = {tool.name for tool in tools if tool.kind == "custom"}
+            custom = {(tool.name, tool.namespace) for tool in tools if tool.kind == "custom"}
             allowed = [
-                wire.ToolName("custom" if name in custom else "function", written_name(name, choice.at))
-                for name in choice.names
+                wire.ToolName(
+                    "custom" if own in custom else "function", written_name(own.name, choice.at), own.namespace
+                )
+                for own in chosen_names(choice)
             ]
             entries = [msgspec.Raw(wire.encode(entry)) for entry in allowed]
             return wire.ToolChoice("allowed_tools", mode="required" if choice.required else "auto", tools=entries)

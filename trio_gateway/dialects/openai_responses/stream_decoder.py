@@ -28,6 +28,7 @@ from trio_gateway.dialects.events import (
     fail_broken,
 )
 from trio_gateway.dialects.framing import SseDecoder
+from trio_gateway.dialects.names import OwnName
 from trio_gateway.dialects.openai_responses.answer_decoder import (
     CALLS,
     call_of,
@@ -268,7 +269,8 @@ class AnswerDecoder:
             return
         call = call_of(item, kind, f"/{index}")
         self._has_calls = True
-        self._parts.begin(index, 0, "custom_call" if call.custom else "call", call.id, call.name)
+        name = OwnName(call.name, call.namespace)
+        self._parts.begin(index, 0, "custom_call" if call.custom else "call", call.id, name)
 
     def _finish_message(self, index: int, message: wire.OutputItem) -> None:
         content = message.content

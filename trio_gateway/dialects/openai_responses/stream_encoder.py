@@ -263,7 +263,7 @@ class AnswerEncoder:
         self._end_message()
         custom = event.kind == "custom_call"
         item_id = self._next_id("ctc" if custom else "fc")
-        item = call_item(ToolCall(event.id, event.name, "", custom=custom), item_id)
+        item = call_item(ToolCall(event.id, event.name, "", custom=custom, namespace=event.namespace), item_id)
         if isinstance(item, wire.FunctionCall):
             item.arguments, item.status = "", "in_progress"
         self._parts[event.key] = part = OpenPart(event, self._add_item(item), item_id)
@@ -375,7 +375,8 @@ class AnswerEncoder:
 
     def _close_call(self, part: OpenPart, text: str) -> None:
         custom = part.kind == "custom_call"
-        item = call_item(ToolCall(part.call_id, part.name, text, custom=custom), part.item_id)
+        call = ToolCall(part.call_id, part.name, text, custom=custom, namespace=part.namespace)
+        item = call_item(call, part.item_id)
         if isinstance(item, wire.FunctionCall):
             members = b',"name":' + _encode(part.name) + b',"arguments":' + _encode(item.arguments)
             self._emit(b"response.function_call_arguments.done", part.place + members)

@@ -12,9 +12,11 @@ import msgspec
 
 from trio_gateway.dialects.conversation import Opaque
 from trio_gateway.dialects.events import AnswerEvent, Cite, Close, Delta, Open
+from trio_gateway.dialects.names import OwnName
 
 Kind: TypeAlias = Literal["text", "reasoning", "redacted", "call", "custom_call", "refusal", "opaque"]
 Place: TypeAlias = tuple[int, int]
+NO_NAME = OwnName("")
 
 
 class OpenPart:
@@ -44,7 +46,7 @@ class StreamParts:
         self.has_refusal = False
         self._next_key = 0
 
-    def begin(self, index: int, position: int, kind: Kind, id_: str = "", name: str = "") -> OpenPart:
+    def begin(self, index: int, position: int, kind: Kind, id_: str = "", called: OwnName = NO_NAME) -> OpenPart:
         """Open a part, and before it those that were announced at earlier places."""
         self.seen = True
         self.announced.pop((index, position), None)
@@ -52,15 +54,15 @@ class StreamParts:
             earlier = [place for place in self.announced if place < (index, position)]
             for place in earlier:
                 self._begin(place, *self.announced.pop(place))
-        return self._begin((index, position), kind, id_, name)
+        return self._begin((index, position), kind, id_, called)
 
-    def _begin(self, place: Place, kind: Kind, id_: str, name: str = "") -> OpenPart:
+    def _begin(self, place: Place, kind: Kind, id_: str, called: OwnName = NO_NAME) -> OpenPart:
         key = self._next_key
         self._next_key += 1
         if kind == "refusal":
             self.has_refusal = True
         self.open[place] = part = OpenPart(key)
-        self.events.append(Open(key, kind, id=id_, name=name))
+        self.events.append(Open(key, kind, id=id_, name=called.name, namespace=called.namespace))
         return part
 
     def close(self, place: Place) -> None:
