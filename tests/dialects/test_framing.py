@@ -148,9 +148,17 @@ def test_a_line_beyond_the_limit_is_the_providers_fault() -> None:
     decoder = LineDecoder(max_event_bytes=8)
     with pytest.raises(UpstreamBroke, match="8 bytes"):
         decoder.feed(b"123456789")
-    decoder = LineDecoder(max_event_bytes=8)
+
+
+def test_what_is_whole_before_what_is_too_large_is_told_first() -> None:
+    lines = LineDecoder(max_event_bytes=8)
+    assert lines.feed(b"{}\n123456789") == [b"{}"]
     with pytest.raises(UpstreamBroke, match="8 bytes"):
-        decoder.feed(b"{}\n123456789")
+        lines.feed(b"0")
+    events = SseDecoder(max_event_bytes=8)
+    assert events.feed(b"data: 1\n\ndata: 345") == [b"1"]
+    with pytest.raises(UpstreamBroke, match="8 bytes"):
+        events.feed(b"6")
 
 
 @given(st.lists(st.binary(max_size=20).filter(lambda data: b"\n" not in data and b"\r" not in data), max_size=6))

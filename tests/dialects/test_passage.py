@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.carriage import ChatCarriage, Load
 from trio_gateway.dialects.envelope import Envelope
-from trio_gateway.dialects.passage import StreamPassage
+from trio_gateway.dialects.framing import SseDecoder
+from trio_gateway.dialects.passage import SSE_ENDS, StreamPassage, WholeFrames
 from trio_gateway.errors import UpstreamTimeout
 
 KEY = "sk-secret-0123"
@@ -126,6 +127,83 @@ def test_bytes_that_are_no_text_are_an_error_of_the_gateways_own_or_pass_as_they
     assert relayed.startswith(said)
     assert KEY.encode() not in relayed[len(said) :]
     assert passage.error is not None
+
+
+BROKEN = dict.fromkeys(STREAMS, b'data: {"error":}\n\n') | {"ollama": b'{"error":}\n'}
+
+
+@pytest.mark.parametrize("dialect", STREAMS)
+def test_what_is_whole_passes_before_what_is_broken_also_where_they_come_together(dialect: str) -> None:
+    said, _ = STREAMS[dialect]
+    together, apart = opened(dialect), opened(dialect)
+    relayed = together.feed(said + BROKEN[dialect] + said) + together.close()
+    assert relayed == apart.feed(said) + apart.feed(BROKEN[dialect]) + apart.feed(said) + apart.close()
+    assert relayed.startswith(said)
+    assert b'{"error":}' not in relayed
+    assert relayed.count(b"cannot be read") + relayed.count(b"is not JSON") == 1
+    assert together.ended
+    assert together.error is not None
+
+
+@pytest.mark.parametrize("dialect", STREAMS)
+def test_nothing_passes_behind_an_error_that_came_with_it(dialect: str) -> None:
+    said, error = STREAMS[dialect]
+    passage = opened(dialect)
+    relayed = passage.feed(said + error + said) + passage.close()
+    assert relayed.rstrip() == (said + error.replace(KEY.encode(), b"[key]")).rstrip()
+
+
+def test_the_items_of_an_array_end_with_the_gateways_own_error_in_place_of_what_is_broken() -> None:
+    passage = opened("gemini", array=True)
+    said, _ = STREAMS["gemini"]
+    told = msgspec.json.decode(passage.feed(said + BROKEN["gemini"] + said) + passage.close())
+    assert [list(item) for item in told] == [["candidates"], ["error"]]
+
+
+def test_chunks_outside_of_any_event_pass_as_events_and_an_error_there_as_it_is() -> None:
+    said, error = STREAMS["gemini"]
+    chunk = said[len(b"data: ") :].strip()
+    bare = b": hello\n[" + chunk + b",\r\n" + chunk.replace(b",", b",\n") + b",\n" + error + b"]"
+    expected = b": hello\n\r\n\r\n" + b"data: %b\r\n\r\n" % chunk + b"data: %b\r\n\r\n" % chunk.replace(b",", b", ")
+    for size in (1, 7, len(bare)):
+        passage = opened("gemini")
+        relayed = b"".join(passage.feed(piece) for piece in cut(bare, [size] * (len(bare) // size))) + passage.close()
+        assert relayed == expected + error.strip().replace(KEY.encode(), b"[key]")
+
+
+def test_an_error_of_the_gateways_own_is_numbered_after_the_events_that_came_with_what_is_broken() -> None:
+    passage = opened("openai_responses")
+    said, _ = STREAMS["openai_responses"]
+    relayed = passage.feed(said + BROKEN["openai_responses"])
+    assert msgspec.json.decode(relayed[len(said) :].split(b"data: ")[1])["sequence_number"] == 4
+
+
+def test_a_comment_between_does_not_make_the_numbers_begin_anew() -> None:
+    passage = opened("openai_responses")
+    assert passage.feed(STREAMS["openai_responses"][0])
+    assert passage.feed(b": ping\n\n") == b": ping\n\n"
+    data = msgspec.json.decode(passage.fail(UpstreamTimeout("Too slow.")).split(b"data: ")[1])
+    assert data["sequence_number"] == 4
+
+
+LINE_ENDS_ANYHOW = st.lists(st.sampled_from([b"data: a", b": c", b"\n", b"\r", b"\r\n"]), max_size=14)
+
+
+@given(LINE_ENDS_ANYHOW, st.lists(st.integers(1, 9), max_size=9))
+def test_frames_end_where_the_decoder_sees_them_end(pieces: list[bytes], sizes: list[int]) -> None:
+    stream = b"".join(pieces)
+    frames, decoder = WholeFrames(SSE_ENDS), SseDecoder()
+    passed = b""
+    for chunk in cut(stream, sizes):
+        found, seen = frames.feed(chunk), decoder.feed(chunk)
+        passed += found
+        # An event with data has passed as soon as the decoder tells of it, at its place among the others.
+        for place in range(len(seen)):
+            before, event = frames.cut_at(found, place)
+            assert found.startswith(before + event)
+            assert SseDecoder().feed(b"\n" + event + b"\n\n") == [seen[place]]
+        assert frames.cut_at(found, len(seen)) == (found, b"")
+    assert passed + frames.rest() == stream
 
 
 @given(sizes=st.lists(st.integers(1, 900), max_size=8))

@@ -80,3 +80,34 @@ def test_lines_that_end_in_crlf_are_looked_at_alike() -> None:
 
     assert sent.replace(b"\r\n", b"\n") == ROLE + WORD + FINISH + DONE
     assert passage.usage == Usage(3, 5)
+
+
+CRLF = st.lists(st.sampled_from([ROLE, WORD, FINISH, USAGE, COMMENT, ERROR, DONE, b"\n"]), max_size=8)
+
+
+@given(CRLF, st.booleans(), st.lists(st.integers(1, 120), max_size=9))
+def test_line_ends_are_left_as_they_are_and_cuts_anywhere_make_no_difference(
+    frames: list[bytes], hide_usage: bool, sizes: list[int]
+) -> None:
+    whole = b"".join(frames).replace(b"\n", b"\r\n")
+    together, _ = relayed([whole], hide_usage=hide_usage)
+    ends = [sum(sizes[:count]) for count in range(len(sizes) + 1)]
+    assert (
+        relayed([whole[a:b] for a, b in zip(ends, [*ends[1:], len(whole)], strict=True)], hide_usage=hide_usage)[0]
+        == together
+    )
+
+
+def test_a_frame_is_looked_at_for_what_it_says_whatever_came_with_it() -> None:
+    unread = b"data: {an ordinary one that is broken\n\n"
+    apart, _ = relayed([ROLE + WORD, FINISH, unread, DONE])
+    together, _ = relayed([ROLE + WORD + FINISH + unread + DONE])
+    assert apart == together == ROLE + WORD + FINISH + unread + DONE
+
+
+def test_a_last_chunk_that_is_cut_off_does_not_pass() -> None:
+    sent, passage = relayed([ROLE + WORD, WORD[:40]])
+    assert sent.startswith(ROLE + WORD + b'data: {"error"')
+    assert passage.error is not None
+    assert relayed([ROLE + WORD + FINISH, USAGE[:40]])[0] == ROLE + WORD + FINISH + DONE
+    assert relayed([ROLE + WORD + FINISH, USAGE.strip()], hide_usage=False)[0] == ROLE + WORD + FINISH + USAGE + DONE

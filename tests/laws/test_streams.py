@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from answers import noisy, rechunked
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +15,13 @@ from lawbook import every_dialect, every_pair, law
 from normal import answer_form
 from rich_answers import any_answers, frames, malformed, uncut, whole
 from trips import CONTEXT, carry_answer, carry_stream, decode_stream, fold_stream, module
+from values import dumps
 
+from trio_gateway.dialects import DIALECTS
+from trio_gateway.dialects.capabilities import Capabilities
+from trio_gateway.dialects.carriage import ChatCarriage, Load
 from trio_gateway.dialects.conversation import Answer
+from trio_gateway.dialects.envelope import Envelope
 from trio_gateway.dialects.events import AnswerEvent, Cite, Close, Delta, End, Fail, Finish, Open, Sign, fold
 from trio_gateway.errors import UpstreamError
 
@@ -67,6 +73,56 @@ def test_r11_refinement_changes_nothing(source: str, target: str, data: st.DataO
 def test_r11_the_bytes_do_not_depend_on_how_the_bytes_came(source: str, target: str, data: st.DataObject) -> None:
     stream = b"".join(data.draw(malformed(source)))
     assert carry_stream(source, target, data.draw(rechunked(stream))) == carry_stream(source, target, [stream])
+
+
+PASSAGES = [*((name, False) for name in DIALECTS), ("gemini", True)]
+
+
+@pytest.mark.parametrize(("name", "array"), PASSAGES, ids=[f"{name}-array" * array or name for name, array in PASSAGES])
+@law
+@given(st.data())
+def test_r11_the_same_dialect_passes_the_same_bytes_however_they_came(
+    name: str, array: bool, data: st.DataObject
+) -> None:
+    chunks = data.draw(malformed(name) | any_answers(name).flatmap(lambda sketch: frames(name, sketch)))
+    stream = b"".join(chunks)
+    together = passed(name, [stream], array=array)
+    assert passed(name, chunks, array=array) == together
+    assert passed(name, data.draw(rechunked(stream)), array=array) == together
+
+
+@every_dialect
+@law
+@given(st.data())
+def test_r11_what_is_whole_passes_byte_for_byte_and_before_what_is_broken(name: str, data: st.DataObject) -> None:
+    chunks = data.draw(frames(name, data.draw(any_answers(name))))
+    stream = b"".join(chunks)
+    assert passed(name, data.draw(rechunked(stream)))[0] == stream
+    kept = data.draw(st.integers(0, len(chunks) - 1))
+    whole, broken = b"".join(chunks[:kept]), BROKEN[name]
+    told, begun, ended, error, _ = passed(name, data.draw(rechunked(whole + broken)))
+    assert ended
+    assert begun == bool(told)
+    if begun and error is not None:
+        assert told.startswith(whole)
+        assert broken not in told
+
+
+BROKEN = {name: b"{broken}\n" if name == "ollama" else b'data: {"error":broken}\n\n' for name in DIALECTS}
+
+
+def passed(name: str, chunks: list[bytes], *, array: bool = False) -> tuple[bytes, bool, bool, str | None, object]:
+    """Return what a client is sent, and what is known of it, of a stream between two sides of one dialect."""
+    asked: dict[str, Any] = {"model": "m", "stream": True, "stream_options": {"include_usage": True}, "max_tokens": 9}
+    asked |= {"messages": [{"role": "user", "content": "x"}], "input": "x"}
+    if name == "gemini":
+        asked = {"contents": [{"parts": [{"text": "x"}]}]}
+    in_url = Envelope("m", stream=True, array=array) if name == "gemini" else None
+    carriage = ChatCarriage(name, dumps(asked), in_url)
+    carriage.load(Load(dialect=name, model="m", capabilities=Capabilities(), id="i", created=1))
+    passage = carriage.open_stream(str)
+    told = b"".join([*map(passage.feed, chunks), passage.close()])
+    return told, passage.begun, passage.ended, passage.error and passage.error.message, passage.usage
 
 
 @every_pair

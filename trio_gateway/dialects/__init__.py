@@ -42,10 +42,12 @@ class AnswerDecoder(Protocol):
 
     `feed` and `close` never raise on what a provider sends: a stream that cannot be read, or ends without its
     terminal marker, gives one Fail as its last event. After Fail or End both give nothing.
-    `losses` holds what the answer said and the neutral model has no word for, so far.
+    `losses` holds what the answer said and the neutral model has no word for, so far. `ended_at` is the place of the
+    frame that ended the answer, among those with data that the last call completed; None where no frame did.
     """
 
     losses: Losses
+    ended_at: int | None
 
     def feed(self, chunk: bytes) -> list[AnswerEvent]: ...
     def close(self) -> list[AnswerEvent]: ...

@@ -212,8 +212,8 @@ class ChatCarriage:
             return passage_chat.ChatStream(hide_usage=not self._envelope.include_usage, redact=redact)
         if self._source_name == "openai_responses":
             return ResponsesStream(redact)
-        if self._envelope.array:
-            return gemini_passage.ArrayStream(redact)
+        if self._source_name == "gemini":
+            return gemini_passage.ArrayStream(redact) if self._envelope.array else gemini_passage.GeminiStream(redact)
         return ObservedStream(self._target, LINE_ENDS if self._source_name in _IN_LINES else SSE_ENDS, redact)
 
     def forget_request(self) -> None:

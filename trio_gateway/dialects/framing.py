@@ -65,8 +65,10 @@ class SseDecoder:
         rest += held
         self._pieces = [rest] if rest else []
         self._size = len(rest)
-        self._check_size()
-        return [data for block in blocks if (data := _data_of(block)) is not None]
+        found = [data for block in blocks if (data := _data_of(block)) is not None]
+        if not found:  # what is whole is told first
+            self._check_size()
+        return found
 
     def close(self) -> list[bytes]:
         """Return the data of a last event that no blank line followed, where its last line is whole."""
@@ -124,8 +126,10 @@ class LineDecoder:
         rest = lines.pop()
         self._pieces = [rest] if rest else []
         self._size = len(rest)
-        self._check_size()
-        return [line for line in (head, *lines) if line and not line.isspace()]
+        found = [line for line in (head, *lines) if line and not line.isspace()]
+        if not found:  # what is whole is told first
+            self._check_size()
+        return found
 
     def close(self) -> list[bytes]:
         """Return a last line that no newline followed."""

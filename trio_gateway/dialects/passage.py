@@ -125,16 +125,16 @@ def _is_unseen(event: AnswerEvent) -> bool:
     return type(event) in _UNSEEN or (isinstance(event, Open) and event.kind in ("text", "reasoning"))
 
 
-SSE_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+SSE_ENDS = (b"\n\n", b"\n\r\n", b"\r\r\n")  # those that nothing can follow that belongs to them
 LINE_ENDS = (b"\n",)
 
 
 class ObservedStream:
     """A stream that passes byte for byte while its own dialect's decoder looks on.
 
-    Only whole frames leave, so that an error event after a break is an event of its own. `frame_ends` are the
-    byte strings that end one; with none of them bytes pass as they come. Of an error event, what `redact` changes in
-    its text is changed.
+    Only whole frames leave, so that an error event after a break is an event of its own, and none after the one that
+    ends the stream. `frame_ends` are the byte strings that end one. Of an error event, what `redact` changes in its
+    text is changed.
     """
 
     __slots__ = ("_decoder", "_dialect", "_frames", "_held", "_redact", "begun", "ended", "error", "usage")
@@ -171,21 +171,18 @@ class ObservedStream:
             return b""
         self.error = error
         self.ended = True
-        return self.in_band(error) if self.begun else b""
+        return self.in_band(error, b"") if self.begun else b""
 
-    def in_band(self, error: UpstreamError) -> bytes:
-        """Return the event that tells of an error which is not the provider's own."""
+    def in_band(self, error: UpstreamError, before: bytes) -> bytes:
+        """Return the event that tells of an error which is not the provider's own. `before` goes out just before it."""
         return self._dialect.encode_stream_error(error)
 
     def _pass(self, frames: bytes, events: list[AnswerEvent]) -> bytes:
         seen = self._note(events)
-        if self.error is not None and isinstance(self.error, UpstreamBroke):
-            # The provider did not say so itself. What it sent last is no whole event: the client gets ours instead.
-            frames = self.in_band(self.error)
-        elif self.error is not None:
-            each = frames.splitlines(keepends=True) if self._frames.are_lines else _FRAMES(frames)
-            each.append(self._frames.unframed())
-            frames = b"".join([redacted_error(frame, self._redact) for frame in each])
+        return self._tell(self._up_to_the_end(frames) if self.ended else frames, seen)
+
+    def _tell(self, frames: bytes, seen: bool) -> bytes:
+        """Return what the client is sent; before it would see anything, hold it."""
         if not self.begun:
             self._held.append(frames)
             if not seen:
@@ -193,6 +190,22 @@ class ObservedStream:
             self.begun = True
             frames, self._held = b"".join(self._held), []
         return frames
+
+    def _up_to_the_end(self, frames: bytes) -> bytes:
+        """Return the frames up to the one that ended the stream, however many came with it."""
+        error, place = self.error, self._decoder.ended_at
+        if place is None:
+            # The source's bytes have ended. What no frame's end followed is no event where they ended too soon.
+            return self.in_band(error, b"") if isinstance(error, UpstreamBroke) else frames
+        if error is None and self._frames.end_with(frames, place):
+            return frames
+        before, last = self._frames.cut_at(frames, place)
+        if error is None:
+            return before + last
+        if isinstance(error, UpstreamBroke):
+            # The provider did not say so itself. What it sent last is no event: the client gets ours instead.
+            return before + self.in_band(error, before)
+        return before + redacted_text(last, self._redact)
 
     def _note(self, events: list[AnswerEvent]) -> bool:
         """Read off the events what this passage tells; return whether the client would see any of them."""
@@ -210,26 +223,19 @@ class ObservedStream:
         return seen
 
 
-def redacted_error(frame: bytes, redact: Callable[[str], str]) -> bytes:
-    """Return what `redact` makes of a frame, where it tells an error.
-
-    An `error` that is null, as a response has it until it has failed, tells none.
-    """
-    return redacted_text(frame, redact) if _TELLS_ERROR(frame) else frame
-
-
 def redacted_text(told: bytes, redact: Callable[[str], str]) -> bytes:
     """Return what `redact` makes of a text; where it changes nothing, the very bytes, also those that are no text."""
     return redact(told.decode(errors="surrogateescape")).encode(errors="surrogateescape")
 
 
-# Within a JSON string its quotes would be escaped: this is a member, a tag, or an event's name.
-_TELLS_ERROR = re.compile(rb'"error"(?!\s*:\s*null)').search
-_FRAMES = re.compile(rb"(?s).+?(?:(?>\r\n|\n|\r){2}|\Z)").findall
+# Events, each with its blank line, and further line ends between them.
+EVENTS = re.compile(rb"[\r\n]++|(?:[^\r\n]++(?>\r\n|\n|\r|\Z))++(?>\r\n|\n|\r|\Z)")
+_LINES = re.compile(rb"[^\n]*+\n|[^\n]++").findall
+_HAS_DATA = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|[\r\n])data:").search
 
 
 class WholeFrames:
-    """Holds back the beginning of a frame until its end has come."""
+    """Holds back the beginning of a frame until its end has come. `ends` are SSE_ENDS or LINE_ENDS."""
 
     __slots__ = ("_ends", "_tail")
 
@@ -237,30 +243,49 @@ class WholeFrames:
         self._ends = ends
         self._tail = b""
 
-    @property
-    def are_lines(self) -> bool:
-        return self._ends is LINE_ENDS
-
     def feed(self, chunk: bytes) -> bytes:
         """Return the whole frames there are by now."""
-        if not self._ends:
-            return chunk
         buffer = self._tail + chunk if self._tail else chunk
         if buffer.endswith(self._ends):
             self._tail = b""
             return buffer
-        cut = max((at + len(end) for end in self._ends if (at := buffer.rfind(end)) >= 0), default=0)
+        cut = buffer.rfind(b"\n") + 1 if self._ends is LINE_ENDS else _end_of_events(buffer)
         self._tail = buffer[cut:]
         return buffer[:cut]
 
+    def end_with(self, frames: bytes, place: int) -> bool:
+        """Say whether the frame at `place` is the last, where that is soon seen."""
+        if self._ends is LINE_ENDS:
+            return frames.count(b"\n") == place + 1
+        return frames.count(b"\n\n") == place + 1 and b"\r" not in frames and not frames.endswith(b"\n\n\n")
+
+    def cut_at(self, frames: bytes, place: int) -> tuple[bytes, bytes]:
+        """Return what comes before the frame at `place`, among those with data, and that frame."""
+        is_lines = self._ends is LINE_ENDS
+        at = 0
+        for frame in _LINES(frames) if is_lines else EVENTS.findall(frames):
+            if not frame.isspace() if is_lines else _HAS_DATA(frame):
+                if not place:
+                    return frames[:at], frame
+                place -= 1
+            at += len(frame)
+        return frames, b""  # This isn't expected to happen: the decoder cuts at the same places.
+
     def held_bytes(self) -> int:
         return len(self._tail)
-
-    def unframed(self) -> bytes:
-        """Return what is held if it is JSON outside any frame: Google tells an error so, and no frame's end follows."""
-        return self.rest() if self._tail.lstrip()[:1] in (b"{", b"[") else b""
 
     def rest(self) -> bytes:
         """Return what no frame's end followed."""
         tail, self._tail = self._tail, b""
         return tail
+
+
+def _end_of_events(buffer: bytes) -> int:
+    """Return where the last blank line ends. A \\r at the very end may be half of \\r\\n: it waits for what follows."""
+    end = len(buffer) - buffer.endswith(b"\r")
+    cut = buffer.rfind(b"\n\n", 0, end) + 2
+    for mark in (b"\n\r", b"\r\r"):
+        at = buffer.rfind(mark, 0, end)
+        if at >= 0:
+            cut = max(cut, at + (3 if buffer.startswith(b"\n", at + 2) else 2))
+    return cut if cut > 1 else 0

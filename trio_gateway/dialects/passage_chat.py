@@ -13,7 +13,7 @@ import msgspec
 from trio_gateway.dialects import openai_chat
 from trio_gateway.dialects.conversation import Losses, Usage
 from trio_gateway.dialects.framing import MAX_EVENT_BYTES
-from trio_gateway.dialects.passage import SSE_ENDS, WholeFrames, redacted_text
+from trio_gateway.dialects.passage import EVENTS, SSE_ENDS, WholeFrames, redacted_text
 from trio_gateway.dialects.splice import splice_member
 from trio_gateway.errors import UpstreamBroke, UpstreamError
 
@@ -145,7 +145,8 @@ class ChatStream:
     def close(self) -> bytes:
         if self.ended:
             return b""
-        relayed = self._look(self._frames.rest() + b"\n\n") if self._frames.held_bytes() else b""
+        rest = self._frames.rest()
+        relayed = self._look(rest + b"\n\n") if _is_whole(rest) else b""
         if self._is_over():
             return relayed
         if not self._finished:
@@ -158,21 +159,21 @@ class ChatStream:
 
     def _look(self, frames: bytes) -> bytes:
         """Decide frame by frame what passes; once begun, ordinary frames pass together, up to the first that is not."""
-        if b"\r" in frames:
-            frames = frames.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         passed = bytearray(self._held)
         self._held = b""
-        at, skimmed = 0, False
-        while at < len(frames) and not self.ended:  # nothing follows the end, whatever the provider sends
-            begins = at
-            if self.begun and not skimmed:
-                skimmed = True
-                at = _ordinary_end(frames, at)
-                passed += frames[begins:at]
-            else:
-                at = frames.index(b"\n\n", at) + 2
-                if at > begins + 2:
-                    passed += self._look_at(frames[begins:at])
+        at = 0
+        while not self.begun and at < len(frames) and not self.ended:
+            event = EVENTS.match(frames, at)
+            assert event is not None, "every byte is of an event, or between two"
+            passed += self._look_at(event[0])
+            at = event.end()
+        if self.begun and not self.ended:  # nothing follows the end, whatever the provider sends
+            notable = _ordinary_end(frames, at)
+            passed += frames[at:notable]
+            for frame in EVENTS.findall(frames, notable):
+                passed += frame if _ordinary_end(frame, 0) == len(frame) else self._look_at(frame)
+                if self._is_over():
+                    break
         if not self.begun:
             self._held = bytes(passed)
             return b""
@@ -245,6 +246,18 @@ def _ordinary_end(frames: bytes, at: int) -> int:
     return max([at, *(found + len(mark) for mark in SSE_ENDS if (found := frames.rfind(mark, at, end)) >= 0)])
 
 
+def _is_whole(rest: bytes) -> bool:
+    """Say whether what no blank line followed is an event that was not cut off within."""
+    data = _data(rest)
+    if data is None or data.startswith(b"[DONE]"):
+        return data is not None
+    try:
+        _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
 def _data(frame: bytes) -> bytes | None:
-    lines = [line[5:] for line in frame.split(b"\n") if line.startswith(b"data:")]
+    lines = [line[5:] for line in frame.splitlines() if line.startswith(b"data:")]
     return b"\n".join(line.strip() for line in lines) if lines else None

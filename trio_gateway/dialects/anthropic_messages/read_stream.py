@@ -75,10 +75,11 @@ class AnswerDecoder:
     """Never raises on what a provider sends; see `dialects.AnswerDecoder`."""
 
     __slots__ = ("_blocks", "_done", "_has_call", "_next_key", "_sse", "_started", "_stop", "_unread", "_usage",
-                 "losses")  # fmt: skip
+                 "ended_at", "losses")  # fmt: skip
 
     def __init__(self) -> None:
         self.losses: Losses = []
+        self.ended_at: int | None = None
         self._sse = SseDecoder()
         self._unread = UnreadOfEvents(_EVENTS)
         self._blocks: dict[int, _Block] = {}
@@ -98,8 +99,9 @@ class AnswerDecoder:
         except UpstreamBroke as error:
             self._fail(Fail(error), events)
             return events
-        for data in found:
+        for place, data in enumerate(found):
             if not self._read(data, events):
+                self.ended_at = place
                 break
         return events
 
@@ -107,8 +109,9 @@ class AnswerDecoder:
         events: list[AnswerEvent] = []
         if self._done:
             return events
-        for data in self._sse.close():
+        for place, data in enumerate(self._sse.close()):
             if not self._read(data, events):
+                self.ended_at = place
                 return events
         self._fail(fail_broken("The provider's stream ended without its terminal marker."), events)
         return events

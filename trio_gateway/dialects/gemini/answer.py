@@ -42,7 +42,7 @@ from trio_gateway.dialects.names import mark_name
 from trio_gateway.dialects.times import rfc3339
 from trio_gateway.errors import UpstreamBroke
 
-_DONE = b"[DONE]"  # some gateways end every stream with it
+DONE = b"[DONE]"  # some gateways end every stream with it
 
 
 def decode_answer(body: bytes, /) -> Answer:
@@ -68,12 +68,17 @@ def decode_answer(body: bytes, /) -> Answer:
 
 
 class AnswerDecoder:
-    """Streams in either framing, fed bytes split anywhere. See the protocol in trio_gateway.dialects."""
+    """Streams in either framing, fed bytes split anywhere. See the protocol in trio_gateway.dialects.
 
-    __slots__ = ("_frames", "_reader")
+    `frames` has the JSON of the chunks that the last call completed, and `framing` how they were cut.
+    """
+
+    __slots__ = ("_reader", "ended_at", "frames", "framing")
 
     def __init__(self) -> None:
-        self._frames = FrameDecoder()
+        self.framing = FrameDecoder()
+        self.frames: list[bytes] = []
+        self.ended_at: int | None = None
         self._reader = ChunkReader()
 
     @property
@@ -84,41 +89,50 @@ class AnswerDecoder:
         if self._reader.ended:
             return []
         try:
-            frames = self._frames.feed(chunk)
+            frames = self.frames = self.framing.feed(chunk)
         except UpstreamBroke as error:
             return self._broke(error)
         if len(frames) == 1:
-            return self._read(frames[0])
+            events = self._read(frames[0])
+            if self._is_over():
+                self.ended_at = 0
+            return events
+        return self._read_all(frames)
+
+    def _read_all(self, frames: list[bytes]) -> list[AnswerEvent]:
         events: list[AnswerEvent] = []
-        for frame in frames:
+        for at, frame in enumerate(frames):
             events += self._read(frame)
+            if self._is_over():
+                self.ended_at = at
+                break
         return events
 
+    def _is_over(self) -> bool:
+        return self._reader.ended
+
     def _read(self, frame: bytes) -> list[AnswerEvent]:
-        if self._reader.ended or frame.strip() == _DONE:
-            return []
-        return self._reader.read(frame)
+        return [] if frame.strip() == DONE else self._reader.read(frame)
 
     def close(self) -> list[AnswerEvent]:
         if self._reader.ended:
             return []
-        events: list[AnswerEvent] = []
         try:
-            frames = self._frames.close()
+            frames = self.frames = self.framing.close()
         except UpstreamBroke as error:
             return self._broke(error)
-        for frame in frames:
-            events += self._read(frame)
-        if events and type(events[-1]) is Fail:
+        events = self._read_all(frames)
+        if self._is_over():
             return events
         if not self._reader.started:
-            quoted = " ".join(self._frames.seen.decode(errors="replace").split())
+            quoted = " ".join(self.framing.seen.decode(errors="replace").split())
             self._reader.ended = True
             return [*events, fail_broken("The provider's stream holds no answer" + (f": {quoted}" if quoted else "."))]
         return events + self._reader.end(whole=False)
 
     def _broke(self, error: UpstreamBroke) -> list[AnswerEvent]:
         self._reader.ended = True
+        self.frames = []
         return [Fail(error)]
 
 

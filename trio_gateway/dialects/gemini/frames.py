@@ -83,15 +83,17 @@ class ObjectSplitter:
 class FrameDecoder:
     """Return each chunk's JSON, in whichever framing it comes.
 
-    `seen` is the beginning of a stream that has not had a chunk yet, for an error to quote.
+    `seen` is the beginning of a stream that has not had a chunk yet, for an error to quote. `bare_from` says, once
+    JSON has begun that is in no event, where in the bytes fed then, and how many of the chunks told then came before.
     """
 
-    __slots__ = ("_at_border", "_head", "_line_start", "_quotes", "_splitter", "_sse", "seen")
+    __slots__ = ("_at_border", "_head", "_line_start", "_quotes", "_splitter", "_sse", "bare_from", "seen")
 
     def __init__(self) -> None:
         self._head: bytes | None = b""  # what has come before the framing is known
         self._sse = SseDecoder()
         self._splitter: ObjectSplitter | None = None
+        self.bare_from: tuple[int, int] | None = None
         self._line_start = True
         self._at_border = False  # all that came has been told
         self._quotes = True  # nothing has been told
@@ -108,6 +110,7 @@ class FrameDecoder:
 
     def _feed(self, chunk: bytes) -> list[bytes]:
         if self._head is not None:
+            fed = len(chunk)
             chunk = self._head = self._head + chunk
             text = chunk.removeprefix(_BOM).lstrip()
             if len(chunk) < len(_BOM) and _BOM.startswith(chunk):
@@ -118,6 +121,7 @@ class FrameDecoder:
             self._head = None
             if text[:1] in b"[{":
                 self._splitter = ObjectSplitter()
+                self.bare_from = (fed - len(text), 0)
                 chunk = text
         if self._splitter is not None:
             return self._splitter.feed(chunk)
@@ -130,17 +134,19 @@ class FrameDecoder:
                 return [chunk[6:-2]]
             if chunk.endswith(b"\r\n\r\n") and chunk.count(b"\r") == 2:
                 return [chunk[6:-4]]
+        as_fed = chunk
         if chunk.endswith(b"\r\n\r\n"):  # Google's line ends; the decoder is faster with the short ones
             chunk = chunk.replace(b"\r\n", b"\n")
         # Searches that C does in no time; only an error has what they look for.
         start = 0 if self._line_start and chunk[:1] in (b"{", b"[") else -1
         if start < 0 and (b"\n{" in chunk or b"\n[" in chunk or b"\r" in chunk):
-            match = _raw_start(chunk)
+            match = _raw_start(as_fed)
             start = match.start() + 1 if match is not None else -1
         if start >= 0:
-            events = [*self._sse.feed(chunk[:start]), *self._sse.close()]
+            events = [*self._sse.feed(as_fed[:start]), *self._sse.close()]
+            self.bare_from = (start, len(events))
             self._splitter = ObjectSplitter()
-            return events + self._splitter.feed(chunk[start:])
+            return events + self._splitter.feed(as_fed[start:])
         if chunk:
             self._line_start = chunk[-1:] in b"\r\n"
             self._at_border = chunk.endswith(b"\n\n")

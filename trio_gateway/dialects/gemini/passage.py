@@ -1,26 +1,28 @@
-"""Gemini to Gemini: bodies that name their model, and streams for a client that wants them as one JSON array.
+"""Gemini to Gemini: bodies that name their model, and streams, as they come or as the items of one JSON array.
 
-The array's items are the events' data: Google is always asked for server-sent events, and each chunk's JSON passes byte
-for byte.
+Google is always asked for server-sent events. What comes as JSON outside of any, as its errors may, passes once it is
+whole.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import cast
 
 import msgspec
 
 from trio_gateway.dialects import Dialect, gemini
-from trio_gateway.dialects.conversation import Losses, Usage
-from trio_gateway.dialects.gemini.frames import FrameDecoder
-from trio_gateway.dialects.passage import ObservedStream, redacted_error
+from trio_gateway.dialects.events import AnswerEvent
+from trio_gateway.dialects.gemini.answer import DONE, AnswerDecoder
+from trio_gateway.dialects.passage import EVENTS, SSE_ENDS, ObservedStream, redacted_text
 from trio_gateway.dialects.splice import find_member, splice_member
 from trio_gateway.dialects.wire import read_request
 from trio_gateway.errors import UpstreamBroke, UpstreamError
 
 _encode = msgspec.json.Encoder().encode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_line_ends = re.compile(rb"[\r\n]+").sub
 
 
 def renamed(body: bytes, model: str) -> bytes:
@@ -36,72 +38,91 @@ def renamed_count(body: bytes, model: str) -> bytes:
     return renamed(body, model)
 
 
-class ArrayStream:
-    """A StreamPassage."""
+class GeminiStream(ObservedStream):
+    """A StreamPassage. An error outside of any event passes as it is, and so that none is missed, chunks as events."""
 
-    __slots__ = ("_frames", "_held", "_observed", "_redact", "_written")
+    __slots__ = ("_is_bare", "_looking")
 
     def __init__(self, redact: Callable[[str], str] = str) -> None:
-        self._redact = redact
-        # Which only looks on: its bytes are not used.
-        self._observed = ObservedStream(cast(Dialect, gemini), (), redact)
-        self._frames = FrameDecoder()
-        self._held: list[bytes] = []
-        self._written = False
-
-    @property
-    def begun(self) -> bool:
-        return self._observed.begun
-
-    @property
-    def ended(self) -> bool:
-        return self._observed.ended
-
-    @property
-    def error(self) -> UpstreamError | None:
-        return self._observed.error
-
-    @property
-    def usage(self) -> Usage | None:
-        return self._observed.usage
-
-    @property
-    def losses(self) -> Losses:
-        return []
+        super().__init__(cast(Dialect, gemini), SSE_ENDS, redact)
+        self._looking = cast(AnswerDecoder, self._decoder)
+        self._is_bare = False  # what comes is in no event
 
     def feed(self, chunk: bytes) -> bytes:
         if self.ended:
             return b""
-        self._observed.feed(chunk)
-        try:
-            self._held += self._frames.feed(chunk)
-        except UpstreamBroke:
-            pass  # the onlooker has said so too
-        return self._write()
+        events = self._looking.feed(chunk)
+        bare = self._looking.framing.bare_from
+        if bare is None:
+            return self._pass(self._frames.feed(chunk), events)
+        if self._is_bare:
+            return self._pass_bare(b"", 0, events)
+        self._is_bare = True
+        begins, framed = bare
+        return self._pass_bare(self._frames.rest() + chunk[:begins], framed, events)
+
+    def _pass_bare(self, framed: bytes, count: int, events: list[AnswerEvent]) -> bytes:
+        """Pass on events, of which `count` have data, and the JSON that follows them in none."""
+        seen = self._note(events)
+        place = self._looking.ended_at
+        if place is not None and place < count:
+            return self._tell(self._up_to_the_end(framed), seen)
+        written = [framed, _missing_end(framed)]
+        for at, item in enumerate(self._looking.frames[count:], count):
+            if at != place:
+                written.append(b"data: %b\r\n\r\n" % _line_ends(b" ", item))
+                continue
+            if not isinstance(self.error, UpstreamBroke):
+                written.append(redacted_text(item, self._redact))
+            break
+        if isinstance(self.error, UpstreamBroke):
+            written.append(self.in_band(self.error, b""))
+        return self._tell(b"".join(written), seen)
+
+
+def _missing_end(framed: bytes) -> bytes:
+    """Return the blank line that an event lacks which something else follows."""
+    last = EVENTS.findall(framed)[-1:]
+    return b"\r\n\r\n" if last and last[0].strip() and not last[0].endswith((*SSE_ENDS, b"\r\r", b"\n\r")) else b""
+
+
+class ArrayStream(ObservedStream):
+    """A StreamPassage: the events' data, byte for byte, as an array's items."""
+
+    __slots__ = ("_looking", "_written")
+
+    def __init__(self, redact: Callable[[str], str] = str) -> None:
+        super().__init__(cast(Dialect, gemini), SSE_ENDS, redact)
+        self._looking = cast(AnswerDecoder, self._decoder)
+        self._written = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        return b"" if self.ended else self._write(self._looking.feed(chunk))
 
     def close(self) -> bytes:
-        if self.ended:
-            return b""
-        self._observed.close()
-        self._held += self._frames.close()
-        return self._write()
+        return b"" if self.ended else self._write(self._looking.close())
 
-    def fail(self, error: UpstreamError) -> bytes:
-        if self.ended:
-            return b""
-        self._observed.fail(error)
-        self._held = [gemini.encode_error(error)[1]]
-        return self._write()
+    def in_band(self, error: UpstreamError, before: bytes) -> bytes:
+        return self._items([gemini.encode_error(error)[1]])
 
-    def _write(self) -> bytes:
-        """Return what the array goes on with, and its end where the stream has ended."""
-        if not self.begun:
+    def _write(self, events: list[AnswerEvent]) -> bytes:
+        seen = self._note(events)
+        items, place = self._looking.frames, self._looking.ended_at
+        if place is not None:
+            items, last = items[:place], items[place]
+            if not isinstance(self.error, UpstreamBroke):
+                items.append(redacted_text(last, self._redact))
+        if isinstance(self.error, UpstreamBroke):
+            items = [*items, gemini.encode_error(self.error)[1]]
+        self._held += items
+        if not (seen or self.begun):
             return b""
-        if isinstance(self.error, UpstreamBroke) and self._held[-1:] != [told := gemini.encode_error(self.error)[1]]:
-            self._held.append(told)
+        self.begun = True
         items, self._held = self._held, []
-        if self.error is not None:
-            items = [redacted_error(item, self._redact) for item in items]
+        return self._items([item for item in items if item.strip() != DONE])
+
+    def _items(self, items: list[bytes]) -> bytes:
+        """Return what the array goes on with, and its end where the stream has ended."""
         written = b",\n".join(items)
         if written:
             written = (b",\n" if self._written else b"[") + written

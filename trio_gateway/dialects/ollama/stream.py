@@ -54,12 +54,13 @@ _encode = msgspec.json.Encoder().encode
 class AnswerDecoder:
     """Turn an upstream's lines into events. Never raises; after Fail or End it gives nothing."""
 
-    __slots__ = ("_called", "_decode", "_ended", "_ids", "_key", "_lines", "_open", "losses")
+    __slots__ = ("_called", "_decode", "_ended", "_ids", "_key", "_lines", "_open", "ended_at", "losses")
 
     def __init__(self, decode: Callable[[bytes, Losses], reading.Line] = reading.read_line) -> None:
         """`decode` reads one line; see `read_line`."""
         self.losses: Losses = []
         self._decode = decode
+        self.ended_at: int | None = None
         self._lines = LineDecoder()
         self._ids: reading.CallIds | None = None  # made with the first line
         self._key = -1  # of the latest part
@@ -88,13 +89,14 @@ class AnswerDecoder:
 
     def _read(self, lines: list[bytes]) -> list[AnswerEvent]:
         events: list[AnswerEvent] = []
-        for line in lines:
+        for place, line in enumerate(lines):
             try:
                 self._tell(self._read_line(line), events)
             except UpstreamBroke as error:
                 self._ended = True
                 events.append(Fail(error))
             if self._ended:
+                self.ended_at = place
                 break
         return events
 

@@ -55,10 +55,12 @@ _NOTHING = Usage()
 class AnswerDecoder:
     """Turns the bytes of a Chat stream, split anywhere, into events. Never raises."""
 
-    __slots__ = ("_choices", "_done", "_key", "_lost", "_sse", "_started", "_unread", "answer_id", "losses")
+    __slots__ = ("_choices", "_done", "_key", "_lost", "_sse", "_started", "_unread", "answer_id", "ended_at",
+                 "losses")  # fmt: skip
 
     def __init__(self) -> None:
         self.losses: Losses = []
+        self.ended_at: int | None = None
         self.answer_id: str | None = None
         self._sse = SseDecoder()
         self._unread = UnreadOfEvents(_CHUNKS)
@@ -73,8 +75,11 @@ class AnswerDecoder:
         if self._done:
             return events
         try:
-            for data in self._sse.feed(chunk):
+            for place, data in enumerate(self._sse.feed(chunk)):
                 self._read(data, events)
+                if self._is_over():
+                    self.ended_at = place
+                    break
         except UpstreamBroke as error:
             self._fail(Fail(error), events)
         return events
@@ -82,11 +87,18 @@ class AnswerDecoder:
     def close(self) -> list[AnswerEvent]:
         """Say that no byte will follow. An answer whose choices have all finished is whole without [DONE]."""
         events: list[AnswerEvent] = []
-        for data in self._sse.close():
+        if self._done:
+            return events
+        for place, data in enumerate(self._sse.close()):
             self._read(data, events, last=True)
-        if not self._done:
-            self._end(events)
+            if self._is_over():
+                self.ended_at = place
+                return events
+        self._end(events)
         return events
+
+    def _is_over(self) -> bool:
+        return self._done
 
     def lose(self, at: str, reason: str) -> None:
         """Record a loss, once for each place: chunks repeat themselves."""
@@ -99,8 +111,6 @@ class AnswerDecoder:
         return self._key
 
     def _read(self, data: bytes, events: list[AnswerEvent], last: bool = False) -> None:
-        if self._done:
-            return
         if data.startswith(b"[DONE]"):
             self._end(events)
             return

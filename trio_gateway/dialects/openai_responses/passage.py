@@ -18,11 +18,12 @@ class _Numbered(msgspec.Struct):
     sequence_number: int = -1
 
 
+_NUMBER = b'"sequence_number"'
 _decode = msgspec.json.Decoder(_Numbered).decode
 
 
 class ResponsesStream(ObservedStream):
-    """A StreamPassage. The last frames that passed are kept until the next: they hold the last number."""
+    """A StreamPassage. The last frames that passed with a number are kept until the next: they hold the last one."""
 
     __slots__ = ("_last",)
 
@@ -32,18 +33,19 @@ class ResponsesStream(ObservedStream):
 
     def feed(self, chunk: bytes) -> bytes:
         passed = super().feed(chunk)
-        if passed:
+        if _NUMBER in passed:
             self._last = passed
         return passed
 
-    def in_band(self, error: UpstreamError) -> bytes:
-        return encode_stream_error(error, _next_number(self._last))
+    def in_band(self, error: UpstreamError, before: bytes) -> bytes:
+        number = _next_number(b"".join([*self._held, before])) or _next_number(self._last)
+        return encode_stream_error(error, number)
 
 
 def _next_number(frames: bytes) -> int:
     """Return the number after the last one in the frames; 0 where there is none."""
     for line in reversed(frames.splitlines()):
-        if line.startswith(b"data:"):
+        if _NUMBER in line and line.startswith(b"data:"):
             try:
                 return _decode(line[5:]).sequence_number + 1
             except BAD_BODY:

@@ -68,10 +68,12 @@ _decode_holder = msgspec.json.Decoder(_Holder).decode
 class AnswerDecoder:
     """See `dialects.AnswerDecoder`."""
 
-    __slots__ = ("_ended", "_has_calls", "_parts", "_sse", "_started", "_thought_ids", "_unread", "losses")
+    __slots__ = ("_ended", "_has_calls", "_parts", "_sse", "_started", "_thought_ids", "_unread", "ended_at",
+                 "losses")  # fmt: skip
 
     def __init__(self) -> None:
         self.losses: Losses = []
+        self.ended_at: int | None = None
         self._sse = SseDecoder()
         self._unread = UnreadOfEvents(_READ)
         self._parts = StreamParts()
@@ -104,7 +106,7 @@ class AnswerDecoder:
 
     def _read(self, datas: list[bytes]) -> list[AnswerEvent]:
         self._parts.events = events = []
-        for data in datas:
+        for place, data in enumerate(datas):
             try:
                 self._event(data)
             except BAD_BODY as error:
@@ -112,6 +114,7 @@ class AnswerDecoder:
             except UpstreamError as error:
                 events += self._fail(Fail(error))
             if self._ended:
+                self.ended_at = place
                 break
         return events
 
