@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from lawbook import every_pair, law
@@ -105,3 +106,21 @@ def test_r04_losses_name_each_member_that_is_left_out_and_no_other(
     found = findings(source, target, data.draw(rich_requests(source)))
     assume(found is not None)
     assert not found
+
+
+# What the law has found.
+FOUND = [
+    (
+        "gemini",
+        "anthropic_messages",
+        (
+            b'{"contents":[{"role":"user","parts":[{"text":"a"}]},'
+            b'{"role":"model","parts":[{"text":"a"},{"text":" ","thoughtSignature":"c2lnbmF0dXJl"}]}]}'
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "target", "body"), FOUND)
+def test_r04_holds_member_by_member_for_what_it_has_found(source: str, target: str, body: bytes) -> None:
+    assert findings(source, target, body) == []
