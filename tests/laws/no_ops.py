@@ -6,10 +6,13 @@ target does in any case, what the gateway's own URL or books say.
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import Any
 
 from members import Path
+from rich_requests import objects
+from spellings import camel_case, rename_camel
 
 # The member of a request where it stands, without places in lists; the values that ask for nothing, in any target.
 _DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
@@ -150,6 +153,8 @@ def is_repeated(path: Path, source: str) -> bool:
 
 def says_nothing(body: Any, path: Path, source: str, target: str) -> bool:
     """Say whether the member at `path` asks for nothing that the target would not do without it."""
+    if source == "gemini":
+        body, path = _in_camel_case(body, path)
     value = body
     for step in path:
         value = value[step]
@@ -166,6 +171,13 @@ def says_nothing(body: Any, path: Path, source: str, target: str) -> bool:
         or _is_implied(body, path, where, value)
         or _is_about_no_tool(body, path, target)
     )
+
+
+def _in_camel_case(body: Any, path: Path) -> tuple[Any, Path]:
+    """Return the body, and the path in it, as the tables above spell Gemini's members."""
+    copied = copy.deepcopy(body)
+    rename_camel([found for _, found in objects(copied)])
+    return copied, tuple(camel_case(step) if isinstance(step, str) else step for step in path)
 
 
 def _is_implied(body: Any, path: Path, where: str, value: Any) -> bool:

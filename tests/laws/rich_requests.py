@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hypothesis import strategies as st
+from spellings import either_spelling, snake_case
 from values import (
     bad_arguments,
     data_url,
@@ -496,8 +497,7 @@ RICH: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "ollama": ollama,
 }
 
-# What lies below these is the client's own JSON, in which nothing is unknown.
-OPAQUE = frozenset(
+_CLIENTS_OWN = frozenset(
     {
         "parameters",
         "schema",
@@ -522,6 +522,8 @@ OPAQUE = frozenset(
         "executableCode",
     }
 )
+# What lies below these is the client's own JSON, in which nothing is unknown.
+OPAQUE = _CLIENTS_OWN | frozenset(map(snake_case, _CLIENTS_OWN))
 _OPAQUE_TYPES = frozenset(
     {"hologram", "input_hologram", "web_search_call", "server_tool_use", "web_search", "web_search_20250305"}
 )
@@ -567,10 +569,18 @@ def _with_single_items(draw: st.DrawFn, body: st.SearchStrategy[dict[str, Any]])
     return drawn
 
 
+@st.composite
+def respelled(draw: st.DrawFn, body: st.SearchStrategy[dict[str, Any]]) -> dict[str, Any]:
+    """Draw a body of Gemini's with its members in either spelling."""
+    drawn = draw(body)
+    draw(either_spelling([found for _, found in objects(drawn)]))
+    return drawn
+
+
 def rich_requests(name: str) -> st.SearchStrategy[bytes]:
     """Return requests of the dialect `name`, as bytes; not all of them are taken."""
     drawn = sprinkled(RICH[name])
-    return (_with_single_items(drawn) if name == "gemini" else drawn).map(dumps)
+    return (respelled(_with_single_items(drawn)) if name == "gemini" else drawn).map(dumps)
 
 
 Write = Callable[[dict[str, Any]], bytes]
