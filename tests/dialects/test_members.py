@@ -25,6 +25,11 @@ def test_a_member_is_named_in_its_dialects_words_and_else_its_node_is(source: st
     assert member(source, "/p", name) == pointer
 
 
+def test_a_legacy_function_of_chat_is_no_tool_around_one() -> None:
+    assert member("openai_chat", "/functions/0", "parameters") == "/functions/0/parameters"
+    assert member("openai_chat", "/functions/0", "strict") == "/functions/0/strict"
+
+
 def test_the_citations_of_chat_are_the_messages() -> None:
     assert citations_at("openai_chat", "/messages/2/content/0") == "/messages/2/annotations"
     assert citations_at("openai_responses", "/input/0/content/0") == "/input/0/content/0/annotations"

@@ -118,6 +118,30 @@ FOUND = [
             b'{"role":"model","parts":[{"text":"a"},{"text":" ","thoughtSignature":"c2lnbmF0dXJl"}]}]}'
         ),
     ),
+    (
+        "openai_chat",
+        "ollama",
+        (
+            b'{"model":"a-model","messages":[{"role":"user","content":"a"}],"functions":[{"name":"f","parameters":'
+            b'{"type":"object","properties":{"a":{"$ref":"#/$defs/A"}},"$defs":{"A":{"type":"string"}}}}]}'
+        ),
+    ),
+    (
+        "openai_chat",
+        "gemini",
+        (
+            b'{"model":"a-model","messages":[{"role":"assistant","content":"a","reasoning_details":'
+            b'[{"type":"reasoning.encrypted","data":"trio:openai_responses:rs_1:enc"}]}]}'
+        ),
+    ),
+    (
+        "openai_chat",
+        "openai_responses",
+        (
+            b'{"model":"a-model","messages":[{"role":"assistant","content":"a","thinking_blocks":[{"type":"thinking",'
+            b'"thinking":"a"}],"reasoning_details":[{"type":"reasoning.text","text":"b"}]}]}'
+        ),
+    ),
 ]
 
 

@@ -94,7 +94,10 @@ _MEMBERS: dict[str, dict[str, str]] = {
 
 def member(source: str, at: str, name: str) -> str:
     """Return the pointer of the member `name` of the node at `at`, read from the dialect `source`."""
-    return at + _MEMBERS.get(source, {}).get(name, "")
+    found = _MEMBERS.get(source, {}).get(name, "")
+    if at.startswith("/functions/"):  # Chat's legacy ones, which are what a tool's `function` holds
+        found = found.removeprefix("/function")
+    return at + found
 
 
 def citations_at(source: str, at: str) -> str:

@@ -258,7 +258,7 @@ def test_reasoning_details_come_back_with_the_tokens_they_carried() -> None:
     assert conversation.turns[0].parts == [
         Reasoning("a", at + "0", Token("anthropic_messages", "S==")),
         Reasoning("", at + "1", Token("anthropic_messages", "R"), redacted=True),
-        Reasoning("", at + "2", Token("openai_responses", "E"), id="rs_1"),
+        Reasoning("", at + "2", Token("openai_responses", "E"), id="rs_1", token_at=at + "2/data"),
         Reasoning("own", at + "3", Token("openai_chat", "theirs")),
         Text("x", "/messages/0/content"),
     ]
@@ -279,6 +279,24 @@ def test_reasoning_details_kept_as_a_streams_fragments_are_joined() -> None:
         Reasoning("ab", f"{at}/0", Token("openai_chat", "s"), token_at=f"{at}/2/signature"),
         Reasoning("c", f"{at}/3"),
     ]
+
+
+def test_thinking_blocks_beside_details_are_a_loss_where_they_say_something_else() -> None:
+    conversation = decode(
+        {
+            "role": "assistant",
+            "reasoning_details": [{"type": "reasoning.text", "text": "a", "signature": "trio:anthropic_messages:s"}],
+            "thinking_blocks": [
+                {"type": "thinking", "thinking": "a"},
+                {"type": "thinking", "thinking": "a", "signature": "s"},
+                {"type": "thinking", "thinking": "b"},
+                {"type": "thinking", "thinking": "a", "signature": "t"},
+            ],
+        }
+    )
+    assert [part.at for part in conversation.turns[0].parts] == ["/messages/0/reasoning_details/0"]
+    at = "/messages/0/thinking_blocks/"
+    assert [loss.pointer for loss in conversation.unread] == [at + "2", at + "3"]
 
 
 def test_litellms_thinking_blocks_hold_anthropics_tokens() -> None:

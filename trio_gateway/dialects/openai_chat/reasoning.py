@@ -18,6 +18,7 @@ from trio_gateway.dialects import opaque
 from trio_gateway.dialects.conversation import Loss, Losses, Reasoning, Token
 
 ME = "openai_chat"
+TWICE = "the message's reasoning is given twice, and differs"
 
 
 def details_of(stretches: list[Reasoning]) -> list[ReasoningDetail] | None:
@@ -51,7 +52,9 @@ def reasoning_of(detail: ReasoningDetail, at: str = "") -> Reasoning | None:
         return Reasoning(detail.summary or "", at, id=detail.id)
     if detail.type == "reasoning.encrypted" and detail.data:
         token = opaque.recognise(detail.data, ME)
-        return Reasoning("", at, token, token.issuer != "openai_responses", detail.id)
+        if token.issuer != "openai_responses":
+            return Reasoning("", at, token, True, detail.id)
+        return Reasoning("", at, token, False, detail.id, f"{at}/data" if at else None)
     return None
 
 
@@ -80,34 +83,57 @@ def read_reasoning(
     """
     found: list[Reasoning] = []
     if details:
-        for index, detail in enumerate(details):
-            where = f"{at}/reasoning_details/{index}"
-            stretch = reasoning_of(detail, where)
-            if detail.format is not None:
-                losses.append(Loss(f"{where}/format", "not carried"))
-            if stretch is None:
-                losses.append(Loss(where, f"a reasoning detail {detail.type!r} that cannot be read"))
-            elif not _continues(details, index):
-                found.append(stretch)
-            else:
-                joined.setdefault(found[-1].at, []).append(stretch.at)
-                found[-1] = _joined(found[-1], stretch)
-    elif blocks:
-        for index, block in enumerate(blocks):
-            where = f"{at}/thinking_blocks/{index}"
-            stretch = thinking_of(block, where)
-            if stretch is None:
-                losses.append(Loss(where, f"a thinking block {block.type!r} that cannot be read"))
-            else:
-                found.append(stretch)
+        found = _read_details(details, at, losses, joined)
+    if blocks:
+        read = _read_blocks(blocks, at, losses)
+        if found:
+            losses += [Loss(block.at, TWICE) for block in read if not any(_is_told(block, one) for one in found)]
+        else:
+            found = read
     text = "".join(stretch.text for stretch in found)
     for name, value in (("reasoning_content", plain), ("reasoning", other)):
         if value and not found:
             found.append(Reasoning(value, f"{at}/{name}"))
             text = value
         elif value and value != text:
-            losses.append(Loss(f"{at}/{name}", "the message's reasoning is given twice, and differs"))
+            losses.append(Loss(f"{at}/{name}", TWICE))
     return found
+
+
+def _read_details(
+    details: list[ReasoningDetail], at: str, losses: Losses, joined: dict[str, list[str]]
+) -> list[Reasoning]:
+    found: list[Reasoning] = []
+    for index, detail in enumerate(details):
+        where = f"{at}/reasoning_details/{index}"
+        stretch = reasoning_of(detail, where)
+        if detail.format is not None:
+            losses.append(Loss(f"{where}/format", "not carried"))
+        if stretch is None:
+            losses.append(Loss(where, f"a reasoning detail {detail.type!r} that cannot be read"))
+        elif not _continues(details, index):
+            found.append(stretch)
+        else:
+            joined.setdefault(found[-1].at, []).append(stretch.at)
+            found[-1] = _joined(found[-1], stretch)
+    return found
+
+
+def _read_blocks(blocks: list[ThinkingBlock], at: str, losses: Losses) -> list[Reasoning]:
+    found: list[Reasoning] = []
+    for index, block in enumerate(blocks):
+        where = f"{at}/thinking_blocks/{index}"
+        stretch = thinking_of(block, where)
+        if stretch is None:
+            losses.append(Loss(where, f"a thinking block {block.type!r} that cannot be read"))
+        else:
+            found.append(stretch)
+    return found
+
+
+def _is_told(again: Reasoning, stretch: Reasoning) -> bool:
+    """Say whether `stretch` says all that `again` does."""
+    return again.text == stretch.text and again.token in (None, stretch.token)
 
 
 def _continues(details: list[ReasoningDetail], index: int) -> bool:
