@@ -31,15 +31,20 @@ _DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
         "/service_tier": ("auto", "default"),
         "/store": (False,),
         "/verbosity": ("medium",),
+        "/messages/#/annotations": ([],),
+        "/messages/#/annotations/#/url_citation/start_index": (0,),
         "/messages/#/content": ("",),
         "/messages/#/content/#/image_url/detail": ("auto",),
         "/messages/#/content/#/prompt_cache_breakpoint/mode": ("explicit",),
+        "/messages/#/function_call/arguments": ("{}",),
         "/messages/#/tool_calls/#/function/arguments": ("{}",),
         "/response_format/json_schema/name": ("response", "output", "answer"),
         "/response_format/json_schema/strict": (False,),
         "/tools/#/function/strict": (False,),
         "/tools/#/function/parameters": ({"type": "object", "properties": {}}, {}),
         "/tool_choice": ("auto", "none"),
+        "/functions/#/parameters": ({"type": "object", "properties": {}}, {}),
+        "/function_call": ("auto", "none"),
     },
     "openai_responses": {
         "/include": ([],),
@@ -187,23 +192,56 @@ def _is_implied(body: Any, path: Path, where: str, value: Any) -> bool:
         holder = holder[step]
     if where == "/generationConfig/responseMimeType":
         return value == "application/json" and "responseJsonSchema" in holder
-    if where == "/messages/#/reasoning_content":
-        return value == "".join(detail.get("text", "") for detail in holder.get("reasoning_details", ()))
+    if where in _CARRIERS:
+        message = holder if where.count("/") == 3 else body["messages"][path[1]]
+        return _is_thought_twice(message, where, holder, value)
     if where == "/reasoning/summary":  # no thoughts, nothing to show
         return holder.get("effort") == "none"
     # Whoever fetches an image sees what it is.
     return where.endswith("/fileData/mimeType") and value in _IMAGES
 
 
+# Where compatible servers tell a message's thoughts. One of them is read; the others may say the same.
+_CARRIERS = frozenset(
+    {
+        "/messages/#/reasoning_content",
+        "/messages/#/reasoning",
+        "/messages/#/thinking_blocks/#/thinking",
+        "/messages/#/thinking_blocks/#/signature",
+        "/messages/#/thinking_blocks/#/data",
+    }
+)
+
+
+def _is_thought_twice(message: Any, where: str, holder: Any, value: Any) -> bool:
+    """Say whether a thought of Chat's is told by another carrier as well."""
+    details = message.get("reasoning_details", ())
+    if "thinking_blocks" in where:
+        token = holder.get("signature") or holder.get("data")
+        told = [
+            (each.get("text") or each.get("summary") or "", each.get("signature") or each.get("data"))
+            for each in details
+        ]
+        return any(
+            text == holder.get("thinking", "") and (token is None or (token == own and token.startswith("trio:")))
+            for text, own in told
+        )
+    read = details or message.get("thinking_blocks", ())
+    texts = [each.get("text") or each.get("summary") or each.get("thinking") or "" for each in read]
+    other = message.get("reasoning" if where.endswith("_content") else "reasoning_content")
+    return value == ("".join(texts) if read else other)
+
+
 def _is_about_no_tool(body: Any, path: Path, target: str) -> bool:
     """Say whether the member is about calls where there can be none, or of a tool that must not be called."""
-    if path[0] != "tools" or target not in ("anthropic_messages", "ollama"):
+    if path[0] not in ("tools", "functions") or target not in ("anthropic_messages", "ollama"):
         return False
-    choice = body.get("tool_choice") or body.get("toolConfig", {}).get("functionCallingConfig", {}).get("mode")
+    choice = body.get("tool_choice") or body.get("function_call")
+    choice = choice or body.get("toolConfig", {}).get("functionCallingConfig", {}).get("mode")
     if choice in ("none", "NONE", {"type": "none"}):
         return target == "ollama"
     if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
         return False
     allowed = {tool["function"]["name"] for tool in choice["allowed_tools"]["tools"]}
-    tool = body["tools"][path[1]]
-    return tool.get(tool.get("type"), {}).get("name") not in allowed
+    tool = body[path[0]][path[1]]
+    return (tool if path[0] == "functions" else tool.get(tool.get("type"), {})).get("name") not in allowed

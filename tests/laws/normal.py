@@ -41,7 +41,7 @@ from trio_gateway.dialects.conversation import (
     ToolCall,
     ToolResult,
 )
-from trio_gateway.dialects.members import member
+from trio_gateway.dialects.members import citations_at, member
 from trio_gateway.dialects.names import OwnName, chosen_names
 
 _SCALARS = (
@@ -244,7 +244,7 @@ class _Normaliser:
                 if part.text:
                     yield Atom(("text", part.text), at)
                 for citation in part.citations or ():
-                    yield Atom(("citation", value_of(citation)), at)
+                    yield Atom(("citation", _citation(citation)), citations_at(self._from.source, at))
             case Image():
                 yield Atom(("image", _media(part.media)), at)
                 if part.detail not in (None, "auto"):
@@ -296,6 +296,15 @@ class _Normaliser:
         if number is not None:
             self._answered.add(number)
         return number
+
+
+def _citation(raw: msgspec.Raw) -> Any:
+    """Return a citation as it is; one of a page, which Chat nests, as Responses has it."""
+    said = json.loads(bytes(raw))
+    if said.get("type") == "url_citation":
+        page = said.get("url_citation", said)
+        return frozen({"type": "url_citation", "title": "", "start_index": 0, "end_index": 0, **page})
+    return frozen(said)
 
 
 def _media(media: Media) -> tuple[Any, ...]:

@@ -100,7 +100,24 @@ _chat_calls = st.one_of(
     ),
     members({"id": ids, "type": "custom", "custom": st.fixed_dictionaries({"name": tool_names, "input": texts})}),
 )
-_details = members({"type": "reasoning.text", "text": texts}, signature=tokens)
+_details = st.one_of(
+    members({"type": "reasoning.text", "text": texts}, signature=tokens),
+    members({"type": "reasoning.summary", "summary": texts}),
+    members({"type": "reasoning.encrypted", "data": tokens}),
+)
+_thinking_blocks = st.one_of(
+    members({"type": "thinking", "thinking": texts}, signature=tokens),
+    members({"type": "redacted_thinking", "data": tokens}),
+)
+_legacy_calls = st.fixed_dictionaries({"name": tool_names, "arguments": good_arguments | bad_arguments})
+_annotations = members(
+    {
+        "type": "url_citation",
+        "url_citation": members(
+            {"url": "https://a.b", "start_index": st.integers(0, 2), "end_index": st.integers(3, 4)}, title=texts
+        ),
+    }
+)
 _chat_messages = st.one_of(
     members(
         {
@@ -114,14 +131,21 @@ _chat_messages = st.one_of(
         {"role": "assistant", "content": st.none() | texts | some(members({"type": "text", "text": texts}), 1)},
         name=words,
         refusal=texts,
+        annotations=some(_annotations, 0, 2),
+        audio=st.just({"id": "audio_1"}),
         tool_calls=some(_chat_calls, 1),
+        function_call=_legacy_calls,
         reasoning_content=texts,
+        reasoning=texts,
         reasoning_details=some(_details, 1),
+        thinking_blocks=some(_thinking_blocks, 1),
     ),
     members(
         {"role": "tool", "tool_call_id": ids, "content": texts | some(members({"type": "text", "text": texts}), 1)}
     ),
+    members({"role": "function", "name": tool_names, "content": texts}),
 )
+_functions = members({"name": tool_names}, description=texts, parameters=wild_schemas)
 _chat_tools = st.one_of(
     members(
         {
@@ -179,6 +203,8 @@ openai_chat: st.SearchStrategy[dict[str, Any]] = members(
     response_format=_formats,
     tools=some(_chat_tools, 1),
     tool_choice=_chat_choices,
+    functions=some(_functions, 1),
+    function_call=st.sampled_from(("auto", "none")) | tool_names.map(lambda name: {"name": name}),
     prediction=st.just({"type": "content", "content": "x"}),
     modalities=st.just(["text", "audio"]),
     web_search_options=st.just({}),
