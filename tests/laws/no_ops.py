@@ -238,7 +238,7 @@ def _is_about_no_tool(body: Any, path: Path, target: str) -> bool:
         return False
     choice = body.get("tool_choice") or body.get("function_call")
     choice = choice or body.get("toolConfig", {}).get("functionCallingConfig", {}).get("mode")
-    if choice in ("none", "NONE", {"type": "none"}):
+    if choice in ("none", "NONE") or (isinstance(choice, dict) and choice.get("type") == "none"):
         return target == "ollama"
     if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
         return False
