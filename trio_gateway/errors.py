@@ -111,7 +111,7 @@ class TooManyRequests(ClientError):
 class UpstreamError(GatewayError):
     """What a provider said went wrong.
 
-    `kind` and `code` are the provider's own words where it gave any. `retryable` is what its status and
+    `kind` and `code` are the provider's own words where it gave any. `retryable` is what its status, its words and its
     headers say about trying again. `request_id` is the provider's, for its support. `details` is the JSON of what else
     it said, in a shape that only clients of its own dialect know: `details_of`. `limits` are the headers that tell such
     a client which limit it has met.
@@ -133,7 +133,10 @@ class UpstreamError(GatewayError):
         request_id: str | None = None,
     ) -> None:
         super().__init__(message, status=status, kind=kind, code=code, pointer=pointer, retry_after_s=retry_after_s)
-        self.retryable = self.status in RETRYABLE if retryable is None else retryable
+        if retryable is None:
+            is_over = self.kind in NEVER_RETRYABLE or self.code in NEVER_RETRYABLE
+            retryable = self.status in RETRYABLE and not is_over
+        self.retryable = retryable
         self.request_id = request_id
         self.details: str | None = None
         self.details_of = ""
@@ -153,6 +156,9 @@ class UpstreamError(GatewayError):
 
 
 RETRYABLE = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+NEVER_RETRYABLE = frozenset(
+    {"insufficient_quota", "billing_hard_limit_reached"}
+)  # whatever the status, whoever says it
 
 
 class UpstreamUnreachable(UpstreamError):

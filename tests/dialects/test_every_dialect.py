@@ -86,3 +86,17 @@ def test_a_stream_that_is_no_text_fails_wherever_it_is_not(name: str) -> None:
     assert isinstance(events[-1], Fail)
     assert isinstance(events[-1].error, UpstreamBroke)
     assert decoder.close() == []
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize("body", [b'"say \\"no\\""', b'{"error":"say \\"no\\""}'])
+def test_an_error_that_is_a_bare_text_is_told_as_that(name: str, body: bytes) -> None:
+    assert dialect(name).decode_error(400, {}, body).message == 'say "no"'
+
+
+@pytest.mark.parametrize("name", ["openai_chat", "openai_responses", "anthropic_messages"])
+@pytest.mark.parametrize("member", ["type", "code"])
+def test_a_quota_that_is_used_up_is_not_tried_again_whoever_says_so(name: str, member: str) -> None:
+    body = b'{"error":{"message":"no","%b":"insufficient_quota"}}' % member.encode()
+    for status in (409, 429, 500):
+        assert not dialect(name).decode_error(status, {}, body).retryable

@@ -82,3 +82,9 @@ def test_what_is_absent_or_null_is_not_present() -> None:
     assert [name for name, _ in wire.present(absent, names)] == ["size"]
     assert [name for name, _ in wire.present(null, names)] == ["size"]
     assert [name for name, _ in wire.present(there, names)] == ["raw", "note", "size"]
+
+
+def test_only_a_json_string_says_something_by_itself() -> None:
+    assert wire.text_of(b'"a\\nb"') == "a\nb"
+    for body in (b"", b"a", b"1", b'{"a":"b"}', b'"\xff"'):
+        assert wire.text_of(body) is None

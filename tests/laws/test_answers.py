@@ -1,4 +1,4 @@
-"""R8, R9, R14 and R17: reasons to stop, counts, the vendors' own types, and errors."""
+"""R8, R9 and R14: reasons to stop, counts, and the vendors' own types."""
 
 from __future__ import annotations
 
@@ -211,42 +211,6 @@ def test_r14_written_answers_and_events_are_the_vendors_own(source: str, target:
     for line in lines:
         if line and line != b"[DONE]":
             _EVENT[target](line)
-
-
-# ------------------------------------------------------------------------------------------------- errors
-
-statuses = st.sampled_from((400, 401, 403, 404, 409, 413, 422, 429, 500, 502, 503, 504, 529))
-messages = st.text(st.characters(exclude_categories=("Cs", "Cc", "Z")), min_size=1, max_size=40)
-
-
-@every_pair
-@law
-@given(statuses, messages)
-def test_r17_errors_keep_status_retryability_and_message(source: str, target: str, status: int, message: str) -> None:
-    error = UpstreamError(message, status=status)
-    sent, body = module(source).encode_error(error)
-    read = module(source).decode_error(sent, {}, body)
-    told_status, told_body = module(target).encode_error(read)
-    told_error = module(target).decode_error(told_status, {}, told_body)
-    assert _same_status(status, told_status)
-    assert told_error.retryable == read.retryable == error.retryable
-    assert message in told_error.message
-    again_status, again_body = module(target).encode_error(told_error)
-    assert (again_status, again_body) == (told_status, told_body)
-
-
-def _same_status(one: int, other: int) -> bool:
-    return one == other or {one, other} == {503, 529}
-
-
-@every_dialect
-@law
-@given(status=st.integers(400, 599), body=st.binary(max_size=50) | st.just(b"<html>\n<h1>502</h1>"))
-def test_r17_any_error_body_is_read(name: str, status: int, body: bytes) -> None:
-    error = module(name).decode_error(status, {}, body)
-    assert error.status >= 400
-    assert error.message
-    assert "\n" not in error.message
 
 
 def test_the_dialects_have_their_vendors_types() -> None:

@@ -100,6 +100,17 @@ def on_one_line(raw: msgspec.Raw) -> str | None:
         return None
 
 
+_decode_text = msgspec.json.Decoder(str).decode
+
+
+def text_of(raw: bytes | msgspec.Raw) -> str | None:
+    """Return what a JSON string says; None for any other JSON, and for what is none."""
+    try:
+        return _decode_text(raw)
+    except BAD_BODY:
+        return None
+
+
 @cache
 def field_names(shape: type[msgspec.Struct]) -> frozenset[str]:
     """Return the JSON names of a struct's fields, its tag included."""

@@ -71,9 +71,7 @@ def test_a_request_id_of_the_headers_wins() -> None:
     assert decode_error(429, {"x-request-id": "h-1"}, json.dumps(QUOTA).encode()).request_id == "h-1"
 
 
-@pytest.mark.parametrize(
-    "body", [b"<html>\n<h1>502 Bad\xff Gateway</h1>" + b" x" * 500, b"upstream\r\nfailed", b'"text"', b"{}"]
-)
+@pytest.mark.parametrize("body", [b"<html>\n<h1>502 Bad\xff Gateway</h1>" + b" x" * 500, b"upstream\r\nfailed", b"{}"])
 def test_a_body_that_is_no_error_object_is_quoted_on_one_line(body: bytes) -> None:
     error = decode_error(502, {"authorization": "secret"}, body)
     assert "\n" not in error.message

@@ -11,7 +11,7 @@ from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.framing import sse_named
 from trio_gateway.dialects.quotes import quoted
 from trio_gateway.dialects.retry_after import retry_after_s
-from trio_gateway.dialects.wire import BAD_BODY, on_one_line
+from trio_gateway.dialects.wire import BAD_BODY, on_one_line, text_of
 from trio_gateway.errors import GatewayError, UpstreamError
 
 NAME = "anthropic_messages"
@@ -153,7 +153,8 @@ def _read(body: bytes) -> tuple[_Error | None, str | None]:
     try:
         outer = _decode_body(body)
     except BAD_BODY:
-        return None, None
+        text = text_of(body)
+        return _Error(message=text) if text else None, None
     error = _read_error(outer.error)
     if error is None and outer.message:
         error = _Error(message=outer.message)

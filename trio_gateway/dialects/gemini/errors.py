@@ -13,7 +13,7 @@ from trio_gateway.dialects.framing import sse
 from trio_gateway.dialects.gemini.tokens import NAME
 from trio_gateway.dialects.quotes import quoted
 from trio_gateway.dialects.retry_after import retry_after_s
-from trio_gateway.dialects.wire import BAD_BODY, on_one_line
+from trio_gateway.dialects.wire import BAD_BODY, on_one_line, text_of
 from trio_gateway.errors import GatewayError, UpstreamError
 
 # google.rpc.Code by HTTP status; the names are also recognised as kinds.
@@ -57,6 +57,13 @@ _OVERLOADED = 529  # Anthropic's own
 _duration = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s\Z").match
 _encode = msgspec.json.Encoder().encode
 _decode_details = msgspec.json.Decoder(list[Raw]).decode
+
+
+class _Bare(msgspec.Struct):
+    error: str
+
+
+_decode_bare = msgspec.json.Decoder(_Bare).decode
 
 
 def encode_error(error: GatewayError, /) -> tuple[int, bytes]:
@@ -110,7 +117,16 @@ def _read(body: bytes) -> wire_gemini.Status | None:
             return errors[0].error if errors else None
         return wire_gemini.error_decoder.decode(body).error
     except BAD_BODY:
-        return None
+        text = _text(body)
+        return wire_gemini.Status(message=text) if text else None
+
+
+def _text(body: bytes) -> str | None:
+    """Return the text that stands for Google's object at those who imitate the API."""
+    try:
+        return _decode_bare(body).error
+    except BAD_BODY:
+        return text_of(body)
 
 
 def _upstream_error(status: int, wire: wire_gemini.Status, headers: Mapping[str, str]) -> UpstreamError:

@@ -9,7 +9,7 @@ import msgspec
 from gateway_schemas import ollama
 from trio_gateway.dialects.quotes import quoted
 from trio_gateway.dialects.retry_after import retry_after_s
-from trio_gateway.dialects.wire import BAD_BODY
+from trio_gateway.dialects.wire import BAD_BODY, text_of
 from trio_gateway.errors import GatewayError, UpstreamError
 
 # What its HTTP status says, in the words of an OpenAI error: Ollama itself has none but the message.
@@ -37,7 +37,6 @@ class _Nested(msgspec.Struct):
 
 
 _decode_body = msgspec.json.Decoder(_Body).decode
-_decode_text = msgspec.json.Decoder(str).decode
 _decode_nested = msgspec.json.Decoder(_Nested).decode
 
 
@@ -65,7 +64,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstre
     try:
         message = _message_of(_decode_body(body).error)
     except BAD_BODY:
-        message = quoted(body)
+        message = text_of(body) or quoted(body)
     return UpstreamError(
         message or f"The provider answered with status {status}.",
         status=status,
@@ -87,13 +86,7 @@ def error_in_answer(raw: msgspec.Raw) -> UpstreamError:
 
 def _message_of(raw: msgspec.Raw) -> str:
     """Return the message: Ollama's own text, or that of an object that a server of another make sent."""
-    for decode in (_decode_text, _nested):
-        try:
-            return decode(raw)
-        except BAD_BODY:
-            pass
-    return quoted(bytes(raw))
-
-
-def _nested(raw: msgspec.Raw) -> str:
-    return _decode_nested(raw).message
+    try:
+        return _decode_nested(raw).message
+    except BAD_BODY:
+        return text_of(raw) or quoted(bytes(raw))

@@ -47,8 +47,6 @@ _STATUS_OF_TYPE = {
 # In a stream nothing else says the status. Reading them, 502 is what no word stands for.
 _TYPE_IN_STREAM = TYPE_OF_STATUS | {502: UpstreamError.kind, 503: "service_unavailable_error"}
 
-_NEVER_RETRY = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
-
 # ------------------------------------------------------------------------------------------- for clients
 
 
@@ -109,7 +107,6 @@ class _Body(msgspec.Struct):
 _body = msgspec.json.Decoder(_Body).decode
 _bodies = msgspec.json.Decoder(list[_Body]).decode
 _detail = msgspec.json.Decoder(_Detail).decode
-_text = msgspec.json.Decoder(str).decode
 _EMPTY = (b"null", b"false", b"0", b'""', b"{}", b"[]")
 
 
@@ -132,7 +129,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes, /) -> Ups
         code=code,
         pointer=_pointer(found.param) if found.param else None,
         retry_after_s=retry_after_s(headers),
-        retryable=_retryable(headers, kind, code),
+        retryable=_retryable(headers),
         request_id=headers.get("x-request-id") or headers.get("request-id"),
     )
 
@@ -149,7 +146,7 @@ def _read(body: bytes) -> _Detail:
         # Google's compatibility endpoint wraps its errors into a list.
         found = _bodies(body)[0] if body.lstrip()[:1] == b"[" else _body(body)
     except (*wire.BAD_BODY, IndexError):
-        return _Detail(_quote(body))
+        return _Detail(wire.text_of(body) or _quote(body))
     for raw in (found.error, found.detail):
         if not isinstance(raw, msgspec.UnsetType) and bytes(raw) not in _EMPTY:
             return _read_detail(bytes(raw))
@@ -165,10 +162,7 @@ def _read_detail(raw: bytes) -> _Detail:
         return _detail(raw)
     except wire.BAD_BODY:
         pass
-    try:
-        return _Detail(_text(raw))
-    except wire.BAD_BODY:
-        return _Detail(_quote(raw))
+    return _Detail(wire.text_of(raw) or _quote(raw))
 
 
 def _quote(body: bytes) -> str | None:
@@ -188,9 +182,6 @@ def _status_of(found: _Detail, kind: str | None, code: str | None) -> int:
     return 502
 
 
-def _retryable(headers: Mapping[str, str], kind: str | None, code: str | None) -> bool | None:
-    """Return what the provider says about trying again, None where its status decides."""
-    said = headers.get("x-should-retry")
-    if said in ("true", "false"):
-        return said == "true"
-    return False if kind in _NEVER_RETRY or code in _NEVER_RETRY else None
+def _retryable(headers: Mapping[str, str]) -> bool | None:
+    """Return what the headers say about trying again, None where status and words decide."""
+    return {"true": True, "false": False}.get(headers.get("x-should-retry", ""))

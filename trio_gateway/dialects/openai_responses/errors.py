@@ -11,7 +11,8 @@ from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects.openai_kinds import client_status, kind_of
 from trio_gateway.dialects.quotes import quoted
 from trio_gateway.dialects.retry_after import retry_after_s
-from trio_gateway.errors import ClientError, GatewayError, TooManyRequests, UpstreamError
+from trio_gateway.dialects.wire import text_of
+from trio_gateway.errors import NEVER_RETRYABLE, ClientError, GatewayError, TooManyRequests, UpstreamError
 
 # OpenAI's words where a provider's `error` event or failed response comes without a status.
 _STATUS_BY_CODE = {
@@ -77,7 +78,6 @@ class _Failure(msgspec.Struct):
 
 _failure = msgspec.json.Decoder(_Failure)
 _body = msgspec.json.Decoder(wire.ErrorBody)
-_text = msgspec.json.Decoder(str)
 
 # ----------------------------------------------------------------------------------------------- writing
 
@@ -155,8 +155,7 @@ def error_of(found: wire.ErrorBody | wire.ResponseError) -> UpstreamError:
     kind = None if found.type is msgspec.UNSET else found.type
     status = _status_of(code, kind)
     message = found.message or "The provider failed, and did not say why."
-    retryable = False if "insufficient_quota" in (code, kind) else None
-    return UpstreamError(message, status=status, kind=kind or None, code=code, retryable=retryable)
+    return UpstreamError(message, status=status, kind=kind or None, code=code)
 
 
 def _status_of(code: str | None, kind: str | None = None) -> int:
@@ -171,33 +170,26 @@ def read_error_member(raw: msgspec.Raw | bytes) -> wire.ErrorBody:
     try:
         return _body.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return wire.ErrorBody(_as_text(raw) or quoted(bytes(raw)))
+        return wire.ErrorBody(text_of(raw) or quoted(bytes(raw)))
 
 
 def _read(body: bytes) -> wire.ErrorBody:
     try:
         failure = _failure.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return wire.ErrorBody()
+        return wire.ErrorBody(text_of(body))
     if type(failure.error) is msgspec.Raw and failure.error != msgspec.Raw(b"null"):
         return read_error_member(failure.error)
     for raw in (failure.message, failure.detail):
         if type(raw) is msgspec.Raw:
-            return wire.ErrorBody(_as_text(raw))
+            return wire.ErrorBody(text_of(raw))
     return wire.ErrorBody()
-
-
-def _as_text(raw: msgspec.Raw | bytes) -> str | None:
-    try:
-        return _text.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
 
 
 def _retryable(status: int, headers: Mapping[str, str], code: str | None, kind: str | None) -> bool | None:
     said = headers.get("x-should-retry", "").lower()
     if said in ("true", "false"):
         return said == "true"
-    if "insufficient_quota" in (code, kind):
+    if code in NEVER_RETRYABLE or kind in NEVER_RETRYABLE:
         return False
     return None if status < 500 else True
