@@ -275,7 +275,7 @@ class Conversation(msgspec.Struct, kw_only=True):
     stream: bool = False
     include_usage: bool = False  # a Chat client asked for the extra usage chunk
     pointers: dict[str, str] = {}
-    joined: dict[str, list[str]] = {}  # pointers of what one text was made of: of the first piece, those of the others
+    joined: dict[str, list[str]] = {}  # pointers of what one node was made of: of the first piece, those of the others
     spelled: dict[str, str] = {}  # pointers as this dialect's documents spell them, and as the client did
     unread: Losses = []
 

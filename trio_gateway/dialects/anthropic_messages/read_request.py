@@ -114,6 +114,7 @@ def decode_request(body: bytes) -> Conversation:
         cache=reader.cache(root.cache_control, ""),
         stream=root.stream is True,
         pointers=_POINTERS,
+        joined=reader.joined,
         unread=unread,
     )
     for _ in present(root, ("thread",)):
@@ -150,10 +151,11 @@ def _plain(raw: Raw) -> object:
 class _Reader:
     """Reads the parts of one request; what it cannot carry goes to `unread`."""
 
-    __slots__ = ("custom_calls", "unread")
+    __slots__ = ("custom_calls", "joined", "unread")
 
     def __init__(self, unread: Losses) -> None:
         self.unread = unread
+        self.joined: dict[str, list[str]] = {}  # as in Conversation
         self.custom_calls: set[str] = set()
 
     # -- turns
@@ -368,6 +370,7 @@ class _Reader:
             return (ReasoningRequest(effort, "/output_config/effort") if effort else None), output
         thinking = THINKING.read(raw, "/thinking", self.unread)
         budget = _given(thinking.budget_tokens)
+        pieces = ["/output_config/effort"] if effort else []
         if thinking.type == "enabled":
             if budget is None:
                 raise wrong("thinking of type enabled needs budget_tokens.", "/thinking/budget_tokens")
@@ -382,6 +385,8 @@ class _Reader:
         elif thinking.type not in ("adaptive", "between_tools"):
             self.unread.append(Loss("/thinking/type", "unknown to this gateway"))
             return (ReasoningRequest(effort, "/output_config/effort") if effort else None), output
+        if pieces:
+            self.joined["/thinking"] = pieces
         show = _SHOWN.get(thinking.display or "")
         if show is None and _given(thinking.display) is not None:
             self.unread.append(Loss("/thinking/display", "unknown to this gateway"))
