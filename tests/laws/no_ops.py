@@ -14,6 +14,8 @@ from members import Path
 from rich_requests import objects
 from spellings import camel_case, rename_camel
 
+from trio_gateway.dialects.capabilities import Capabilities
+
 # The member of a request where it stands, without places in lists; the values that ask for nothing, in any target.
 _DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "openai_chat": {
@@ -156,7 +158,16 @@ def is_repeated(path: Path, source: str) -> bool:
     return path[-1] in _REPEATED.get(source, ())
 
 
-def says_nothing(body: Any, path: Path, source: str, target: str) -> bool:
+# Not to think, which a model that cannot think does anyway.
+_NO_THOUGHT: dict[str, Any] = {
+    "/reasoning_effort": "none",
+    "/reasoning/effort": "none",
+    "/generationConfig/thinkingConfig/thinkingBudget": 0,
+    "/think": False,
+}
+
+
+def says_nothing(body: Any, path: Path, source: str, target: str, can: Capabilities) -> bool:
     """Say whether the member at `path` asks for nothing that the target would not do without it."""
     if source == "gemini":
         body, path = _in_camel_case(body, path)
@@ -172,10 +183,15 @@ def says_nothing(body: Any, path: Path, source: str, target: str) -> bool:
         or (target == "gemini" and where in _IN_THE_URL)
         or any(value == nothing for nothing in _DEFAULTS[source].get(where, ()))
         or (target == "anthropic_messages" and where in _ENFORCED and value is True)
+        or (_cannot_think(can) and where in _NO_THOUGHT and value == _NO_THOUGHT[where])
         or value in _ANYWAY.get((source, where), {}).get(target, ())
         or _is_implied(body, path, where, value)
         or _is_about_no_tool(body, path, target)
     )
+
+
+def _cannot_think(can: Capabilities) -> bool:
+    return not can.efforts or not can.thinking
 
 
 def _in_camel_case(body: Any, path: Path) -> tuple[Any, Path]:

@@ -6,6 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 import msgspec
+from capable import ALL, LESS
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from lawbook import every_pair, law
@@ -16,13 +17,6 @@ from trips import carry
 
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.errors import InvalidRequest
-
-ALL = Capabilities(
-    thinking=frozenset({"enabled", "adaptive", "disabled", "between_tools"}),
-    system_in_conversation=True,
-    cache_breakpoints=True,
-    replay_reasoning=True,
-)
 
 _CONTENT = frozenset({"messages", "input", "contents"})
 _SYSTEM = frozenset({"system", "systemInstruction"})
@@ -36,40 +30,39 @@ _THINKING = frozenset({
 })  # fmt: skip
 
 
-class Less(NamedTuple):
-    """What is taken away from a field of Capabilities, and the members of a body that may change with it."""
+class Effect(NamedTuple):
+    """The members of a body that may change where a capability is lacking."""
 
-    value: Any
     affects: frozenset[str]
     is_said: bool = True  # a loss says so where it changes anything
 
 
 # Every field there is: the test below sees to it.
-LESS: dict[str, Less] = {
+EFFECTS: dict[str, Effect] = {
     # A default in the place of none leaves nothing out that the client wrote.
-    "default_max_output_tokens": Less(1025, _THINKING, is_said=False),
-    "max_output_tokens": Less(100, _LIMIT | _THINKING),
-    "sampling": Less("none", _SAMPLING),
-    "thinking": Less(frozenset(), _THINKING),
-    "efforts": Less(frozenset(), _THINKING),
-    "prefill": Less(False, frozenset()),
-    "system_in_conversation": Less(False, _CONTENT | _SYSTEM | _THINKING),
-    "structured_output": Less(False, frozenset({
+    "default_max_output_tokens": Effect(_THINKING, is_said=False),
+    "max_output_tokens": Effect(_LIMIT | _THINKING),
+    "sampling": Effect(_SAMPLING),
+    "thinking": Effect(_THINKING),
+    "efforts": Effect(_THINKING),
+    "prefill": Effect(frozenset()),
+    "system_in_conversation": Effect(_CONTENT | _SYSTEM | _THINKING),
+    "structured_output": Effect(frozenset({
         "response_format", "text", "output_config", "responseMimeType", "responseJsonSchema", "format",
     })),
-    "image_urls": Less(False, frozenset()),
-    "images": Less(False, _CONTENT),
-    "files": Less(False, _CONTENT),
-    "audio": Less(False, _CONTENT),
-    "tools": Less(False, _TOOLS),
-    "tools_with_reasoning": Less(False, _THINKING),
-    "stop_sequences": Less(False, frozenset({"stop", "stop_sequences", "stopSequences"})),
+    "image_urls": Effect(frozenset()),
+    "images": Effect(_CONTENT),
+    "files": Effect(_CONTENT),
+    "audio": Effect(_CONTENT),
+    "tools": Effect(_TOOLS),
+    "tools_with_reasoning": Effect(_THINKING),
+    "stop_sequences": Effect(frozenset({"stop", "stop_sequences", "stopSequences"})),
     # The same said in another way, as nearly as it can be.
-    "reasoning_by": Less("budget", frozenset({"thinkingConfig"}), is_said=False),
-    "cache_breakpoints": Less(False, _CONTENT | {"prompt_cache_options"}),
-    "replay_reasoning": Less(False, _CONTENT),
+    "reasoning_by": Effect(frozenset({"thinkingConfig"}), is_said=False),
+    "cache_breakpoints": Effect(_CONTENT | {"prompt_cache_options"}),
+    "replay_reasoning": Effect(_CONTENT),
     # To want a signature where there is none is answered with Google's own word for it.
-    "thought_signatures": Less(True, frozenset({"contents"}), is_said=False),
+    "thought_signatures": Effect(frozenset({"contents"}), is_said=False),
 }  # fmt: skip
 
 # That encrypted reasoning comes along is the gateway's own wish.
@@ -77,7 +70,7 @@ _OWN = frozenset({"include"})
 
 
 def test_r18_covers_every_capability() -> None:
-    assert set(LESS) == set(Capabilities.__struct_fields__)
+    assert set(EFFECTS) == set(LESS) == set(Capabilities.__struct_fields__)
 
 
 @every_pair
@@ -86,22 +79,22 @@ def test_r18_covers_every_capability() -> None:
 def test_r18_less_capability_only_adds_losses(source: str, target: str, data: st.DataObject) -> None:
     body = data.draw(rich_requests(source))
     lacking = data.draw(st.sampled_from(sorted(LESS)))
-    less = LESS[lacking]
+    effect = EFFECTS[lacking]
     try:
         full = carry(body, source, target, ALL)
     except InvalidRequest:
         assume(False)
         return
     try:
-        reduced = carry(body, source, target, msgspec.structs.replace(ALL, **{lacking: less.value}))
+        reduced = carry(body, source, target, msgspec.structs.replace(ALL, **{lacking: LESS[lacking]}))
     except InvalidRequest:
         return  # for what the target cannot do without: then the refusal says so
     before, after = json.loads(full.body), json.loads(reduced.body)
     asked = full.conversation.reasoning
     is_off = asked is not None and (asked.effort == "none" or asked.mode == "disabled")
-    if less.is_said and _at_all(before) != _at_all(after) and not (is_off and less.affects == _THINKING):
+    if effect.is_said and _at_all(before) != _at_all(after) and not (is_off and effect.affects == _THINKING):
         assert set(reduced.losses) - set(full.losses)
-    affected = less.affects
+    affected = effect.affects
     if _turns(before) != _turns(after):
         # A turn of which nothing was left is gone: what then stands last decides whether there may be thinking.
         affected |= _THINKING

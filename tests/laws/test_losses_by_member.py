@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
+from capable import capabilities
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from lawbook import every_pair, law
@@ -13,9 +15,10 @@ from members import Path, changed_at, leaves, pointer_of, resolve, without
 from no_ops import KINDS, is_repeated, says_nothing
 from normal import changed, request_atoms, within
 from rich_requests import rich_requests
-from trips import Trip, carry
+from trips import ANY, Trip, carry
 from values import dumps
 
+from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Loss
 from trio_gateway.errors import InvalidRequest
 
@@ -28,9 +31,24 @@ class Finding(NamedTuple):
     why: object
 
 
-def findings(source: str, target: str, body: bytes) -> list[Finding] | None:
+class Way(NamedTuple):
+    """From a source to a target, which can do this."""
+
+    source: str
+    target: str
+    capabilities: Capabilities = ANY
+
+    def go(self, body: bytes) -> Trip | None:
+        """Translate a request; None for one that is refused."""
+        try:
+            return carry(body, self.source, self.target, self.capabilities)
+        except InvalidRequest:
+            return None
+
+
+def findings(way: Way, body: bytes) -> list[Finding] | None:
     """Return where the losses are not the truth, None for a request that is refused."""
-    there = _go(body, source, target)
+    there = way.go(body)
     if there is None:
         return None
     said = json.loads(body)
@@ -40,11 +58,11 @@ def findings(source: str, target: str, body: bytes) -> list[Finding] | None:
         if resolve(said, loss.pointer) is None:
             found.append(Finding("points nowhere", loss.pointer, loss.reason))
         named.setdefault(loss.pointer, []).append(loss)
-    carried = {pointer_of(leaf): _is_carried(said, leaf, there, source, target) for leaf in leaves(said)}
-    dropped = {pointer for pointer in named if _is_dropped(said, pointer, carried, there, source, target)}
+    carried = {pointer_of(leaf): _is_carried(said, leaf, there, way) for leaf in leaves(said)}
+    dropped = {pointer for pointer in named if _is_dropped(said, pointer, carried, there, way)}
     for leaf in leaves(said):
         at = pointer_of(leaf)
-        if carried[at] is not False or says_nothing(said, leaf, source, target):
+        if carried[at] is not False or says_nothing(said, leaf, way.source, way.target, way.capabilities):
             continue
         if any(within(pointer, at) for pointer in named) or any(within(at, pointer) for pointer in dropped):
             continue
@@ -55,19 +73,12 @@ def findings(source: str, target: str, body: bytes) -> list[Finding] | None:
     return found
 
 
-def _go(body: bytes, source: str, target: str) -> Trip | None:
-    try:
-        return carry(body, source, target)
-    except InvalidRequest:
-        return None
-
-
-def _is_carried(said: Any, leaf: Path, there: Trip, source: str, target: str) -> bool | None:
+def _is_carried(said: Any, leaf: Path, there: Trip, way: Way) -> bool | None:
     """Say whether the target's body depends on a member; None where no request goes without it, or with another."""
-    other = _go(dumps(without(said, leaf)), source, target)
-    if other is not None and not is_repeated(leaf, source):
+    other = way.go(dumps(without(said, leaf)))
+    if other is not None and not is_repeated(leaf, way.source):
         return bool(json.loads(other.body) != json.loads(there.body))
-    other = _go(dumps(changed_at(said, leaf)), source, target)
+    other = way.go(dumps(changed_at(said, leaf)))
     if other is None:
         return None
     return other.losses != there.losses or json.loads(other.body) != json.loads(there.body)
@@ -78,9 +89,7 @@ def _holds_anything(pointer: str, carried: dict[str, bool | None]) -> bool:
     return any(is_carried for at, is_carried in carried.items() if within(at, pointer) and not at.endswith(KINDS))
 
 
-def _is_dropped(
-    said: Any, pointer: str, carried: dict[str, bool | None], there: Trip, source: str, target: str
-) -> bool:
+def _is_dropped(said: Any, pointer: str, carried: dict[str, bool | None], there: Trip, way: Way) -> bool:
     """Say whether a loss names something that is left out whole: without it the target is told the same.
 
     A message of which nothing is left may leave an empty one behind.
@@ -88,7 +97,7 @@ def _is_dropped(
     if any(within(at, pointer) for at in carried) and not _holds_anything(pointer, carried):
         return True
     path = resolve(said, pointer)
-    other = _go(dumps(without(said, path)), source, target) if path else None
+    other = way.go(dumps(without(said, path))) if path else None
     if other is None:
         return False
     if any(resolve(without(said, path or ()), loss.pointer) is None for loss in other.losses):
@@ -103,13 +112,23 @@ def _is_dropped(
 def test_r04_losses_name_each_member_that_is_left_out_and_no_other(
     source: str, target: str, data: st.DataObject
 ) -> None:
-    found = findings(source, target, data.draw(rich_requests(source)))
+    way = Way(source, target, data.draw(capabilities))
+    found = findings(way, data.draw(rich_requests(source)))
     assume(found is not None)
     assert not found
 
 
 # What the law has found.
 FOUND = [
+    ("ollama", "gemini", b'{"model":"a-model","messages":[{"role":"user","content":"a"}],"think":false}'),
+    (
+        "anthropic_messages",
+        "openai_chat",
+        (
+            b'{"model":"a-model","messages":[{"role":"user","content":"a"}],"max_tokens":2000,"tools":[{"name":"f",'
+            b'"input_schema":{"type":"object"}}],"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}}'
+        ),
+    ),
     (
         "gemini",
         "anthropic_messages",
@@ -147,4 +166,6 @@ FOUND = [
 
 @pytest.mark.parametrize(("source", "target", "body"), FOUND)
 def test_r04_holds_member_by_member_for_what_it_has_found(source: str, target: str, body: bytes) -> None:
-    assert findings(source, target, body) == []
+    less: tuple[dict[str, Any], ...] = ({}, {"tools_with_reasoning": False}, {"efforts": frozenset()})
+    for can in (msgspec.structs.replace(ANY, **lacking) for lacking in less):
+        assert findings(Way(source, target, can), body) == []
