@@ -263,7 +263,7 @@ async def test_an_error_inside_a_200_is_an_error(house: Houses, provider: str, s
         (b'{"model":"gpt-test"}', "invalid_value", "/messages"),
         (b'{"model":5,"messages":[]}', "invalid_value", "/model"),
         (b'{"model":"gpt-test","messages":[{"role":"user","content":5}]}', "invalid_value", "/messages/0/content"),
-        (b'{"model":"gpt-test","messages":[{"role":"wizard","content":""}]}', "invalid_value", "/messages/0/role"),
+        (b'{"model":"gpt-test","messages":[{"role":7,"content":""}]}', "invalid_value", "/messages/0/role"),
         (b'{"model":"gpt-test","messages":[],"temperature":"hot"}', "invalid_value", "/temperature"),
         (b'{"model":"gpt-test","messages":[{"role":"user","content":"\\ud800"}]}', "invalid_json", ""),
         (b'{"model":"gpt-test","messages":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "invalid_json", ""),
