@@ -84,12 +84,16 @@ def _stop(choice: Choice, source: str) -> Iterator[Atom]:
 
 def _run(parts: list[Part], place: int) -> str:
     """Return the text of the texts, or refusals, in a row, where their first word stands: where one of them ends does
-    not say anything."""
+    not say anything, nor does it that a token of a text stands behind it, in a thought without words (Responses)."""
     kind = type(parts[place])
-    before = takewhile(lambda part: type(part) is kind, reversed(parts[:place]))
+
+    def in_row(part: Part) -> bool:
+        return type(part) is kind or (isinstance(part, Reasoning) and not part.text)
+
+    before = takewhile(in_row, reversed(parts[:place]))
     if kind not in (Text, Refusal) or not _text(parts[place]) or any(map(_text, before)):
         return ""
-    return "".join(map(_text, takewhile(lambda part: type(part) is kind, parts[place:])))
+    return "".join(map(_text, takewhile(in_row, parts[place:])))
 
 
 def _text(part: Part) -> str:

@@ -24,6 +24,7 @@ _MEMBERS: dict[str, dict[str, str]] = {
         "output.description": "/json_schema/description",
         "token": "/signature",
         "redacted": "/data",
+        "item_id": "/id",
         "call.token": "/extra_content/google/thought_signature",
         "call.id": "/id",
         "result.id": "/tool_call_id",

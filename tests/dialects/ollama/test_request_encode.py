@@ -321,6 +321,10 @@ def test_a_model_without_tools_gets_none() -> None:
     body, losses = encode(tools=[WEATHER, OTHER], can=Capabilities(tools=False))
     assert names(body) == []
     assert losses == ["/tools/0", "/tools/1"]
+    _, losses = encode(
+        tools=[WEATHER], tool_choice=ToolChoice("required", "/tool_choice"), can=Capabilities(tools=False)
+    )
+    assert sorted(losses) == ["/tool_choice", "/tools/0"]
 
 
 def test_hosted_tools_strictness_and_cache_marks_are_lost() -> None:

@@ -229,6 +229,12 @@ def test_reasoning_stays_here_unless_the_target_wants_it_back() -> None:
         {"type": "reasoning.text", "text": "b"},
     ]
     assert losses == ["/1/signature", "/2/data"]
+    unsigned = Reasoning("a", "/0", id="rs_1")
+    (message,), losses = messages(
+        unsigned, role="assistant", source="openai_responses", can=Capabilities(replay_reasoning=True)
+    )
+    assert message["reasoning_content"] == "a"
+    assert losses == ["/0/id"]
 
 
 def test_a_calls_token_goes_to_its_issuer_only() -> None:

@@ -72,10 +72,14 @@ def encode_request(conversation: Conversation, model: str, capabilities: Capabil
         messages=_Messages(conversation.source, losses, capabilities).encode(conversation.turns),
         stream=conversation.stream,
     )
-    if conversation.tools:
-        _encode_tools(conversation, request, capabilities, losses)
-    elif conversation.tool_choice is not None and conversation.tool_choice.mode not in ("auto", "none"):
-        losses.append(Loss(conversation.tool_choice.at, "Ollama cannot be made to call a tool"))
+    choice = conversation.tool_choice
+    if conversation.tools and capabilities.tools:
+        if tools := encode_tools(conversation, losses):
+            request.tools = tools
+    elif choice is not None and choice.mode not in ("auto", "none"):
+        losses.append(Loss(choice.at, "Ollama cannot be made to call a tool"))
+    if not capabilities.tools and (choice is None or choice.mode != "none"):
+        losses += [Loss(tool.at, "the model takes no tools") for tool in conversation.tools]
     if conversation.output is not None:
         _encode_output(conversation, conversation.output, request, capabilities, losses)
     if conversation.reasoning is not None:
@@ -94,16 +98,6 @@ def encode_request(conversation: Conversation, model: str, capabilities: Capabil
         if value not in nothing:
             losses.append(Loss(conversation.pointer(field), _NO_WORD))
     return ollama.encode(request), as_written(conversation, losses)
-
-
-def _encode_tools(
-    conversation: Conversation, request: ollama.ChatRequest, capabilities: Capabilities, losses: Losses
-) -> None:
-    if capabilities.tools:
-        if tools := encode_tools(conversation, losses):
-            request.tools = tools
-    elif conversation.tool_choice is None or conversation.tool_choice.mode != "none":
-        losses += [Loss(tool.at, "the model takes no tools") for tool in conversation.tools]
 
 
 def _encode_output(

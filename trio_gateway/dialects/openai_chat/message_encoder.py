@@ -165,6 +165,8 @@ class MessageWriter:
         if thoughts:
             message.reasoning_content = "".join(thought.text for thought in thoughts) or None
             message.reasoning_details = details_of(thoughts)
+            if message.reasoning_details is None and thoughts[0].id is not None:
+                self._lose(member(self._source, thoughts[0].at, "item_id"), "only signed reasoning has an id in Chat")
         if calls:
             message.tool_calls = calls
             message.content = message.content or None
