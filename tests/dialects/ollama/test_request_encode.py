@@ -160,10 +160,10 @@ def test_results_are_one_message_each_with_the_name_of_their_call() -> None:
         (Opaque("anthropic_messages", "server_tool_use", Raw(b"{}"), "/p"), "", ["/p"]),
         (Text("a", "/p", CacheMark(), [Raw(b"{}")], Token("gemini", "s")), "a",
          ["/p", "/p/annotations", "/p/signature"]),
-        (Reasoning("t", "/p", Token("anthropic_messages", "s"), id="rs_1"), "", ["/p/signature", "/p"]),
+        (Reasoning("t", "/p", Token("anthropic_messages", "s"), id="rs_1"), "", ["/p/signature", "/p/id"]),
         (Reasoning("", "/p", Token("anthropic_messages", "s"), redacted=True), "", ["/p"]),
         (ToolCall("c", "f", "{}", "/p", False, Token("gemini", "s"), CacheMark(), "fc_1"), "",
-         ["/p/extra_content/google/thought_signature", "/p", "/p"]),
+         ["/p/extra_content/google/thought_signature", "/p/id", "/p"]),
     ],
 )  # fmt: skip
 def test_what_ollama_cannot_hold_is_named(part: Part, content: str, pointers: list[str]) -> None:
