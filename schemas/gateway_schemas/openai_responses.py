@@ -10,6 +10,8 @@ decoded one by one with the decoder that `ItemHead.type` calls for. Those of hos
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.json import Decoder, Encoder
 
@@ -496,6 +498,7 @@ class EventType(Struct):
     """What is read of an event that has the shape of no other."""
 
     type: str = ""
+    sequence_number: Any = None
 
 
 # ------------------------------------------------------------------------------------------------ codecs

@@ -171,32 +171,33 @@ class ObservedStream:
             return b""
         self.error = error
         self.ended = True
-        return self.in_band(error, b"") if self.begun else b""
+        return self.in_band(error) if self.begun else b""
 
-    def in_band(self, error: UpstreamError, before: bytes) -> bytes:
-        """Return the event that tells of an error which is not the provider's own. `before` goes out just before it."""
+    def in_band(self, error: UpstreamError) -> bytes:
+        """Return the event that tells of an error which is not the provider's own."""
         return self._dialect.encode_stream_error(error)
 
     def _pass(self, frames: bytes, events: list[AnswerEvent]) -> bytes:
         seen = self._note(events)
-        return self._tell(self._up_to_the_end(frames) if self.ended else frames, seen)
+        if self.ended:
+            frames = self._up_to_the_end(frames)
+        return frames if self.begun else self._begin(frames, seen)
 
-    def _tell(self, frames: bytes, seen: bool) -> bytes:
-        """Return what the client is sent; before it would see anything, hold it."""
-        if not self.begun:
-            self._held.append(frames)
-            if not seen:
-                return b""
-            self.begun = True
-            frames, self._held = b"".join(self._held), []
-        return frames
+    def _begin(self, frames: bytes, seen: bool) -> bytes:
+        """Hold the frames; return all that are held once the client would see any of them."""
+        self._held.append(frames)
+        if not seen:
+            return b""
+        self.begun = True
+        told, self._held = b"".join(self._held), []
+        return told
 
     def _up_to_the_end(self, frames: bytes) -> bytes:
         """Return the frames up to the one that ended the stream, however many came with it."""
         error, place = self.error, self._decoder.ended_at
         if place is None:
             # The source's bytes have ended. What no frame's end followed is no event where they ended too soon.
-            return self.in_band(error, b"") if isinstance(error, UpstreamBroke) else frames
+            return self.in_band(error) if isinstance(error, UpstreamBroke) else frames
         if error is None and self._frames.end_with(frames, place):
             return frames
         before, last = self._frames.cut_at(frames, place)
@@ -204,7 +205,7 @@ class ObservedStream:
             return before + last
         if isinstance(error, UpstreamBroke):
             # The provider did not say so itself. What it sent last is no event: the client gets ours instead.
-            return before + self.in_band(error, before)
+            return before + self.in_band(error)
         return before + redacted_text(last, self._redact)
 
     def _note(self, events: list[AnswerEvent]) -> bool:

@@ -66,7 +66,7 @@ class GeminiStream(ObservedStream):
         seen = self._note(events)
         place = self._looking.ended_at
         if place is not None and place < count:
-            return self._tell(self._up_to_the_end(framed), seen)
+            return self._sent(self._up_to_the_end(framed), seen)
         written = [framed, _missing_end(framed)]
         for at, item in enumerate(self._looking.frames[count:], count):
             if at != place:
@@ -76,8 +76,11 @@ class GeminiStream(ObservedStream):
                 written.append(redacted_text(item, self._redact))
             break
         if isinstance(self.error, UpstreamBroke):
-            written.append(self.in_band(self.error, b""))
-        return self._tell(b"".join(written), seen)
+            written.append(self.in_band(self.error))
+        return self._sent(b"".join(written), seen)
+
+    def _sent(self, told: bytes, seen: bool) -> bytes:
+        return told if self.begun else self._begin(told, seen)
 
 
 def _missing_end(framed: bytes) -> bytes:
@@ -102,7 +105,7 @@ class ArrayStream(ObservedStream):
     def close(self) -> bytes:
         return b"" if self.ended else self._write(self._looking.close())
 
-    def in_band(self, error: UpstreamError, before: bytes) -> bytes:
+    def in_band(self, error: UpstreamError) -> bytes:
         return self._items([gemini.encode_error(error)[1]])
 
     def _write(self, events: list[AnswerEvent]) -> bytes:

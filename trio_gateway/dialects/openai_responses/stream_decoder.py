@@ -66,14 +66,15 @@ _decode_holder = msgspec.json.Decoder(_Holder).decode
 
 
 class AnswerDecoder:
-    """See `dialects.AnswerDecoder`."""
+    """See `dialects.AnswerDecoder`. `number` is that of the last event that could be read; -1 where none had one."""
 
     __slots__ = ("_ended", "_has_calls", "_parts", "_sse", "_started", "_thought_ids", "_unread", "ended_at",
-                 "losses")  # fmt: skip
+                 "losses", "number")  # fmt: skip
 
     def __init__(self) -> None:
         self.losses: Losses = []
         self.ended_at: int | None = None
+        self.number = -1
         self._sse = SseDecoder()
         self._unread = UnreadOfEvents(_READ)
         self._parts = StreamParts()
@@ -124,8 +125,11 @@ class AnswerDecoder:
             event = self._unread.decode(data)
         except msgspec.ValidationError:
             # Types that are not read have other members, and members of other types by the same names.
-            kind = wire.event_type_decoder.decode(data).type
+            odd = wire.event_type_decoder.decode(data)
+            kind = odd.type
             if kind and kind not in _EVENTS:
+                if type(odd.sequence_number) is int:
+                    self.number = odd.sequence_number
                 return
             try:
                 event = self._look(data)
@@ -146,6 +150,8 @@ class AnswerDecoder:
             reader(self, event)
         elif not event.type and event.error is not msgspec.UNSET:
             self._on_error(event)
+        if event.sequence_number is not None:
+            self.number = event.sequence_number
 
     def _look(self, data: bytes) -> wire.StreamEvent:
         """Read an event with members that nobody knows, and note them."""
