@@ -18,6 +18,7 @@ from rich_requests import rich_requests
 from trips import ANY, Trip, carry
 from values import dumps
 
+from trio_gateway.dialects import DIALECTS
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Loss
 from trio_gateway.errors import InvalidRequest
@@ -169,3 +170,16 @@ def test_r04_holds_member_by_member_for_what_it_has_found(source: str, target: s
     less: tuple[dict[str, Any], ...] = ({}, {"tools_with_reasoning": False}, {"efforts": frozenset()})
     for can in (msgspec.structs.replace(ANY, **lacking) for lacking in less):
         assert findings(Way(source, target, can), body) == []
+
+
+IN_NAMESPACES = (
+    b'{"model":"a-model","input":"a","tools":[{"type":"namespace","name":"mcp__files","description":"d","tools":['
+    b'{"type":"function","name":"read"},{"type":"custom","name":"patch"},{"type":"web_search"}]},'
+    b'{"type":"namespace","name":"mcp__docs","tools":[{"type":"function","name":"read"}]}]}'
+)
+
+
+@pytest.mark.parametrize("target", [name for name in DIALECTS if name != "openai_responses"])
+@pytest.mark.parametrize("can", [ANY, msgspec.structs.replace(ANY, tools=False)])
+def test_r04_holds_member_by_member_for_tools_in_namespaces(target: str, can: Capabilities) -> None:
+    assert findings(Way("openai_responses", target, can), IN_NAMESPACES) == []

@@ -117,6 +117,14 @@ def token_at(source: str, part: Text | Reasoning | ToolCall) -> str:
     return member(source, part.at, "redacted" if isinstance(part, Reasoning) and part.redacted else "token")
 
 
+def untaken_tools(conversation: Conversation) -> Losses:
+    """Return the losses of a model that takes no tools. Those in a namespace fall with it, and so does its name."""
+    found = [tool.at for tool in conversation.tools]
+    if conversation.source == "openai_responses":
+        found = list(dict.fromkeys("/".join(at.split("/")[:3]) for at in found))
+    return [Loss(at, "this model takes no tools") for at in found]
+
+
 def as_written(conversation: Conversation, losses: Losses) -> Losses:
     """Return the losses with the pointers of all that they are about, as the client spelled them."""
     if conversation.joined:

@@ -13,7 +13,7 @@ from trio_gateway.dialects.anthropic_messages.schemas import fit
 from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Tool
-from trio_gateway.dialects.members import member
+from trio_gateway.dialects.members import member, untaken_tools
 from trio_gateway.dialects.names import carry_name
 from trio_gateway.dialects.wire import BAD_BODY
 
@@ -37,7 +37,7 @@ def write_tools(
     if not conversation.tools:
         return []
     if not capabilities.tools:
-        losses += [Loss(tool.at, "this model takes no tools") for tool in conversation.tools]
+        losses += untaken_tools(conversation)
         return []
     written: list[object] = []
     for tool in _offered(conversation, losses):

@@ -20,7 +20,7 @@ from trio_gateway.dialects.conversation import (
 )
 from trio_gateway.dialects.gemini.tokens import NAME
 from trio_gateway.dialects.gemini.write_contents import ContentsWriter
-from trio_gateway.dialects.members import as_written, mark_at, member
+from trio_gateway.dialects.members import as_written, mark_at, member, untaken_tools
 from trio_gateway.dialects.names import carry_name
 from trio_gateway.errors import InvalidRequest
 
@@ -109,7 +109,7 @@ class _Writer:
     def _write_tools(self, request: wire_gemini.GenerateContentRequest) -> None:
         source, choice = self._from, self._from.tool_choice
         if source.tools and not self._can.tools:
-            self.losses += [Loss(tool.at, "this model takes no tools") for tool in source.tools]
+            self.losses += untaken_tools(source)
         declarations: list[wire_gemini.FunctionDeclaration] = []
         tools: list[wire_gemini.Tool | Raw] = []
         for tool in source.tools if self._can.tools else ():

@@ -28,7 +28,7 @@ from trio_gateway.dialects.conversation import (
     Turn,
 )
 from trio_gateway.dialects.media import image_type_of_base64, not_inlined, standard_base64
-from trio_gateway.dialects.members import as_written, citations_at, mark_at, member, token_at
+from trio_gateway.dialects.members import as_written, citations_at, mark_at, member, token_at, untaken_tools
 from trio_gateway.dialects.ollama.tools import encode_tools
 from trio_gateway.errors import InvalidRequest
 
@@ -79,7 +79,7 @@ def encode_request(conversation: Conversation, model: str, capabilities: Capabil
     elif choice is not None and choice.mode not in ("auto", "none"):
         losses.append(Loss(choice.at, "Ollama cannot be made to call a tool"))
     if not capabilities.tools and (choice is None or choice.mode != "none"):
-        losses += [Loss(tool.at, "the model takes no tools") for tool in conversation.tools]
+        losses += untaken_tools(conversation)
     if conversation.output is not None:
         _encode_output(conversation, conversation.output, request, capabilities, losses)
     if conversation.reasoning is not None:

@@ -8,7 +8,7 @@ from gateway_schemas import openai_chat as wire_chat
 from trio_gateway.dialects.capabilities import Capabilities, effort_of_budget, nearest_effort
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, OutputFormat, Tool, ToolCall, Turn
 from trio_gateway.dialects.end_user import hashed_id
-from trio_gateway.dialects.members import as_written, mark_at, member
+from trio_gateway.dialects.members import as_written, mark_at, member, untaken_tools
 from trio_gateway.dialects.openai_chat.message_encoder import MessageWriter
 from trio_gateway.errors import InvalidRequest
 
@@ -196,7 +196,11 @@ class _RequestWriter:
     # ---------------------------------------------------------------------------------------------- tools
 
     def _write_tools(self, request: wire_chat.Request) -> None:
-        tools = [written for tool in self._from.tools if (written := self._tool(tool)) is not None]
+        offered = self._from.tools
+        if not self._can.tools:
+            self.losses += untaken_tools(self._from)
+            offered = []
+        tools = [written for tool in offered if (written := self._tool(tool)) is not None]
         choice = self._from.tool_choice
         if not tools:
             # OpenAI refuses both without tools.
@@ -210,9 +214,6 @@ class _RequestWriter:
         request.tool_choice = self._tool_choice()
 
     def _tool(self, tool: Tool) -> wire_chat.Tool | None:
-        if not self._can.tools:
-            self.losses.append(Loss(tool.at, "this model takes no tools"))
-            return None
         if tool.kind == "hosted":
             self.losses.append(Loss(tool.at, "a tool that another provider runs"))
             return None

@@ -14,7 +14,7 @@ from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects.capabilities import Capabilities, effort_of_budget, nearest_effort
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Tool, ToolChoice
 from trio_gateway.dialects.end_user import hashed_id
-from trio_gateway.dialects.members import as_written, mark_at, member
+from trio_gateway.dialects.members import as_written, mark_at, member, untaken_tools
 from trio_gateway.dialects.names import chosen_names
 from trio_gateway.dialects.openai_responses.item_encoder import ItemWriter
 from trio_gateway.dialects.openai_responses.items import ME, NULL, TTLS, written_name
@@ -120,7 +120,7 @@ def _tools(
             elif written:
                 tools.append(msgspec.Raw(wire.encode(wire.NamespaceTool(namespace, tools=written))))
     else:
-        losses += [Loss(tool.at, "this model takes no tools") for tool in conversation.tools]
+        losses += untaken_tools(conversation)
     choice = conversation.tool_choice
     if tools:
         return tools, None if choice is None else _choice(choice, conversation.tools)
