@@ -364,14 +364,14 @@ def silent(
     `losses` are those of the trip there, whose pointers are those of `before`; `later` those of the trip back, whose
     pointers are those of `between`, which is what was read on the other side. Without any loss the two must be equal.
     With losses everything that none of them names must still be there; the first of texts, or of thoughts, that were
-    joined is where it was, for it is the others that were changed; borders between turns fall when what was between
-    them does.
+    joined is where it was, for it is the others that were changed, or fell on the way back with all of them; borders
+    between turns fall when what was between them does.
     """
     if not losses and not later:
         return [atom for atom in changed(before, after)[0] if (atom.says, target) not in _DONE_ANYWAY]
     left = Counter(_loose(atom) for atom in after)
-    texts = [atom.says for atom in after if atom.says[0] in ("text", "reasoning")]
     later_said = {_loose(atom) for atom in between if covers(later, atom.at)}
+    texts = [says for says in (*(atom.says for atom in after), *later_said) if says[0] in ("text", "reasoning")]
     named = [
         covers(losses, atom.at) or any(loss.pointer == atom.turn for loss in losses if atom.turn) for atom in before
     ]

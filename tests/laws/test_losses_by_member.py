@@ -67,7 +67,8 @@ def findings(way: Way, body: bytes) -> list[Finding] | None:
             continue
         if any(within(pointer, at) for pointer in named) or any(within(at, pointer) for pointer in dropped):
             continue
-        if at.endswith(KINDS) and not _holds_anything(pointer_of(leaf[:-1]), carried):
+        left = {at: each for at, each in carried.items() if not any(within(at, pointer) for pointer in dropped)}
+        if at.endswith(KINDS) and not _holds_anything(pointer_of(leaf[:-1]), left):
             continue
         about = [loss for pointer in named if within(at, pointer) for loss in named[pointer]]
         found.append(Finding("too wide" if about else "silent", at, about))

@@ -449,12 +449,12 @@ def test_other_parts() -> None:
             Opaque("gemini", "executableCode", RAW(b'{"executableCode":{"code":"1"}}'), "/own"),
             Opaque("anthropic_messages", "server_tool_use", RAW(b"{}"), "/foreign"),
             Text("t", "/t", CacheMark(), [RAW(b"{}")]),
-            Reasoning("r", "/id", id="rs_1"),
+            Reasoning("r", "/thought", id="rs_1"),
             ToolCall("a", "f", "{}", "/call", cache=CacheMark(), item_id="fc_1"),
         ),
     )
     assert found[1]["parts"][:3] == [{"text": "no"}, {"executableCode": {"code": "1"}}, {"text": "t"}]
-    assert lost == ["/r", "/foreign", "/t", "/t/annotations", "/id", "/call", "/call"]
+    assert lost == ["/r", "/foreign", "/t", "/t/annotations", "/thought/id", "/call", "/call/id"]
 
 
 # ------------------------------------------------------------------------------------- tools and settings

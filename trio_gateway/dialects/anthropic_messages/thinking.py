@@ -13,6 +13,7 @@ from trio_gateway.dialects.capabilities import (
     nearest_effort,
 )
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, ReasoningRequest
+from trio_gateway.dialects.members import member
 
 BUDGET_MIN = 1024
 
@@ -36,10 +37,11 @@ def write_thinking(
         return _write_budget(request, budget, body, losses)
     if request.mode == "between_tools" and "between_tools" in offered:
         body["thinking"] = {"type": "between_tools"}
-        _write_effort(request, capabilities, body, losses)
+        _write_effort(conversation, capabilities, body, losses)
         return "between_tools"
     if "adaptive" in offered:
-        _write_adaptive(request, capabilities, body, losses)
+        _write_adaptive(request, body, losses)
+        _write_effort(conversation, capabilities, body, losses)
         return "adaptive"
     if "enabled" not in offered:
         losses.append(Loss(request.at, "this model does not think"))
@@ -111,9 +113,7 @@ def _write_budget(request: ReasoningRequest, budget: int, body: dict[str, Any], 
     return "enabled"
 
 
-def _write_adaptive(
-    request: ReasoningRequest, capabilities: Capabilities, body: dict[str, Any], losses: Losses
-) -> None:
+def _write_adaptive(request: ReasoningRequest, body: dict[str, Any], losses: Losses) -> None:
     body["thinking"] = {"type": "adaptive"}
     if request.show is not None:
         body["thinking"]["display"] = _display(request.show)
@@ -121,10 +121,11 @@ def _write_adaptive(
         losses.append(Loss(request.at, "this model decides by itself when to think"))
     elif request.budget_tokens is not None:
         losses.append(Loss(request.at, "this model takes an effort in place of a budget to think"))
-    _write_effort(request, capabilities, body, losses)
 
 
-def _write_effort(request: ReasoningRequest, capabilities: Capabilities, body: dict[str, Any], losses: Losses) -> None:
+def _write_effort(conversation: Conversation, capabilities: Capabilities, body: dict[str, Any], losses: Losses) -> None:
+    request = conversation.reasoning
+    assert request is not None, "there is thinking to be written"
     effort = request.effort
     if effort is None and request.budget_tokens is not None:
         effort = effort_of_budget(request.budget_tokens)
@@ -134,8 +135,9 @@ def _write_effort(request: ReasoningRequest, capabilities: Capabilities, body: d
     if nearest is not None:
         body.setdefault("output_config", {})["effort"] = nearest
     if nearest != effort:
-        what = f"{nearest!r} is the nearest effort" if nearest else "no effort is what"
-        losses.append(Loss(request.at, f"{what} that this model takes"))
+        at = request.at if request.effort is None else member(conversation.source, request.at, "effort")
+        what = f"{nearest!r} is the nearest effort that this model takes" if nearest else "this model takes no effort"
+        losses.append(Loss(at, what))
 
 
 def _display(show: bool) -> str:

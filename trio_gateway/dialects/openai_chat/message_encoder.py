@@ -182,6 +182,8 @@ class MessageWriter:
             token = None
         if part.text or token is not None:
             thoughts.append(Reasoning(part.text, part.at, token, part.redacted and token is not None, part.id))
+        elif part.id is not None:
+            self._lose(part.at, "reasoning of which nothing is left")
 
     def _call(self, call: ToolCall) -> wire_chat.ToolCall:
         self._names[call.id] = call.name

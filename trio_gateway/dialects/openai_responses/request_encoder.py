@@ -203,9 +203,11 @@ def _reasoning(conversation: Conversation, can: Capabilities, losses: Losses) ->
     if wanted.budget_tokens is not None:
         at = member(conversation.source, wanted.at, "budget_tokens")
         losses.append(Loss(at, f"a budget of tokens cannot be set: effort {taken or 'by default'}"))
-    elif taken != effort:
+    if taken != effort and (wanted.budget_tokens is None or wanted.effort is not None):
         losses.append(Loss(wanted.at, f"the effort {effort} is not taken: {taken or 'the default'} is used"))
-    elif wanted.mode == "between_tools" or (effort is None and wanted.mode is not None):
+    elif wanted.budget_tokens is None and (
+        wanted.mode == "between_tools" or (effort is None and wanted.mode is not None)
+    ):
         losses.append(Loss(wanted.at, f"thinking {wanted.mode} cannot be asked for: the default is used"))
     summary = "auto" if wanted.show and can.efforts else None
     if taken is None and summary is None:
