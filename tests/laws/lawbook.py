@@ -20,8 +20,6 @@ _BUDGET = 12
 law = settings(
     max_examples=_EXAMPLES or _BUDGET,
     derandomize=not _EXAMPLES,
-    database=None,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

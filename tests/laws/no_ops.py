@@ -158,6 +158,17 @@ def is_repeated(path: Path, source: str) -> bool:
     return path[-1] in _REPEATED.get(source, ())
 
 
+# How much may be written. Anthropic has to be told, and is told a default where nobody says it.
+_LIMITS = frozenset(
+    {
+        "/max_completion_tokens",
+        "/max_tokens",
+        "/max_output_tokens",
+        "/generationConfig/maxOutputTokens",
+        "/options/num_predict",
+    }
+)
+
 # Not to think, which a model that cannot think does anyway.
 _NO_THOUGHT: dict[str, Any] = {
     "/reasoning_effort": "none",
@@ -183,11 +194,16 @@ def says_nothing(body: Any, path: Path, source: str, target: str, can: Capabilit
         or (target == "gemini" and where in _IN_THE_URL)
         or any(value == nothing for nothing in _DEFAULTS[source].get(where, ()))
         or (target == "anthropic_messages" and where in _ENFORCED and value is True)
+        or (target == "anthropic_messages" and where in _LIMITS and value == _limit_by_default(can))
         or (_cannot_think(can) and where in _NO_THOUGHT and value == _NO_THOUGHT[where])
         or value in _ANYWAY.get((source, where), {}).get(target, ())
         or _is_implied(body, path, where, value)
         or _is_about_no_tool(body, path, target)
     )
+
+
+def _limit_by_default(can: Capabilities) -> int:
+    return min(can.default_max_output_tokens, can.max_output_tokens or can.default_max_output_tokens)
 
 
 def _cannot_think(can: Capabilities) -> bool:

@@ -208,7 +208,7 @@ def streams(draw: st.DrawFn) -> bytes:
     return stream
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(stream=streams(), cuts=st.lists(st.integers(0, 10_000), max_size=6))
 @example(stream=b"GET  / HTTP/1.1\r\nHost: h\r\n\r\n", cuts=[])
 @example(stream=b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n", cuts=[])

@@ -676,8 +676,20 @@ def test_a_second_trip_changes_nothing_more(turns: list[Turn]) -> None:
     assert once.unread == []
     body, losses = encode_request(once, "m", CAN)
     twice = decode_request(body)
-    assert placeless(twice) == placeless(once)
+    assert numbered(placeless(twice)) == numbered(placeless(once))
     assert losses == []
+
+
+def numbered(said: Conversation) -> Conversation:
+    """Return a conversation with its calls' ids in their order: those made up are of places, which joining moves."""
+    numbers: dict[str, str] = {}
+    for turn in said.turns:
+        for part in turn.parts:
+            if isinstance(part, ToolCall):
+                part.id = numbers.setdefault(part.id, str(len(numbers)))
+            elif isinstance(part, ToolResult):
+                part.call_id = numbers.setdefault(part.call_id, str(len(numbers)))
+    return said
 
 
 @given(TURNS)
