@@ -130,7 +130,14 @@ def test_r16_any_longer_history_begins_with_the_same_messages(source: str, targe
         return
     # The last message may go on: neighbours of one side become one message, a call's results come together.
     kept = before[:-1]
+    if target == "gemini":  # a call may follow nothing but the user's content: what the model said last goes with it
+        while kept and _is_the_models(before[-1]) and _is_the_models(kept[-1]):
+            kept.pop()
     assert after[: len(kept)] == kept
+
+
+def _is_the_models(content: bytes) -> bool:
+    return bool(json.loads(content).get("role") == "model")
 
 
 def _as_list(messages: Any) -> list[Any]:
