@@ -151,10 +151,12 @@ _IN_THE_URL = frozenset({"/model", "/stream"})  # Gemini's
 
 
 # Which kind of thing it is: of another kind, all that is beside it may count.
-KINDS = ("/type", "/role", "/thought")
+KINDS = ("/type", "/role", "/thought", "/mimeType", "/mime_type")
 
 
 def is_repeated(path: Path, source: str) -> bool:
+    if path[-1] == "data" and "reasoning_details" in path:  # Chat's thinking_blocks may say it too
+        return True
     return path[-1] in _REPEATED.get(source, ())
 
 

@@ -18,7 +18,7 @@ from trips import ANY, carry, module, read_request
 from values import bad_arguments, dumps, good_arguments, json_objects
 
 from trio_gateway import translate_answer, translate_request
-from trio_gateway.dialects.conversation import Reasoning, ToolCall, ToolResult
+from trio_gateway.dialects.conversation import Reasoning, ToolCall, ToolResult, Turn
 from trio_gateway.dialects.gemini.results import NO_RESULT
 from trio_gateway.errors import InvalidRequest, UpstreamError
 
@@ -109,11 +109,18 @@ def settles_later(body: bytes, once: bytes, source: str, target: str) -> bool:
     if source == "gemini" and target in ("openai_chat", "openai_responses", "ollama") and bytes(NO_RESULT) in once:
         # An error stood in on the way back for a result that was not there: that it is one falls on the next.
         return True
-    # A message was left out whole, moved, or joined to another: what now stands side by side, or last, has rules of its
-    # own that only the next trip follows.
     there = carry(body, source, target)
     before, after = there.conversation.turns, there.back(source).arrived().turns
+    if target == "anthropic_messages" and _thinks(before) and not _thinks(after):
+        # Claude thinks by a budget about a call's result only where its own thought is before the call, and that fell.
+        return True
+    # A message was left out whole, moved, or joined to another: what now stands side by side, or last, has rules of its
+    # own that only the next trip follows.
     return [turn.role for turn in before] != [turn.role for turn in after]
+
+
+def _thinks(turns: list[Turn]) -> bool:
+    return any(isinstance(part, Reasoning) for turn in turns for part in turn.parts)
 
 
 def _there_and_back(body: bytes, source: str, target: str, *, stream: bool = False) -> tuple[bytes, bool]:

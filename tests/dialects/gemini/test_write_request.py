@@ -724,3 +724,12 @@ def test_foreign_tokens_never_go_to_google(turns: list[Turn]) -> None:
     assert FOREIGN.value not in [
         part.get("thoughtSignature") for content in json.loads(body)["contents"] for part in content["parts"]
     ]
+
+
+def test_an_effort_beside_a_budget_is_named_where_the_budget_alone_is_told() -> None:
+    wanted = ReasoningRequest("low", "/thinking", mode="enabled", budget_tokens=1024)
+    pieces = {"/thinking": ["/output_config/effort"]}
+    asked = conversation(HI, reasoning=wanted, joined=pieces, source="anthropic_messages")
+    body, lost = written(asked, Capabilities(reasoning_by="budget"))
+    assert body["generationConfig"]["thinkingConfig"] == {"thinkingBudget": 1024}
+    assert lost == ["/output_config/effort"]

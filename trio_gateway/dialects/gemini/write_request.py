@@ -257,6 +257,9 @@ class _Writer:
             self._turn_off(config, wanted)
         elif wanted.budget_tokens is not None and can.reasoning_by == "budget":
             config.thinking_budget = wanted.budget_tokens
+            # An effort of its own, which Anthropic has beside the budget, and not one that the budget was read as.
+            apart = self._from.joined.get(at, ())
+            self.losses += [Loss(piece, "this model takes a budget, not an effort") for piece in apart]
         elif wanted.mode == "adaptive" and wanted.effort is None and can.reasoning_by == "budget":
             config.thinking_budget = -1
         else:
