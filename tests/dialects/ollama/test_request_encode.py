@@ -317,6 +317,13 @@ def test_a_tool_choice_leaves_tools_out_or_is_lost(choice: ToolChoice | None, le
     assert losses == ["/tool_choice"] * lost
 
 
+@pytest.mark.parametrize("schema", [b'{"type":"string"}', b'{"type":["object","null"]}', b"true", b"[]", b"1e999"])
+def test_a_schema_of_anything_but_an_object_allows_any_arguments(schema: bytes) -> None:
+    body, losses = encode(tools=[Tool("f", at="/tools/0", parameters=Raw(schema))])
+    assert body["tools"][0]["function"]["parameters"] == {"type": "object", "properties": {}}
+    assert losses == ["/tools/0/function/parameters"]
+
+
 def test_a_model_without_tools_gets_none() -> None:
     body, losses = encode(tools=[WEATHER, OTHER], can=Capabilities(tools=False))
     assert names(body) == []

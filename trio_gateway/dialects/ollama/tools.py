@@ -71,20 +71,25 @@ def _parameters(tool: Tool, source: str, losses: Losses) -> msgspec.Raw:
     if schema in (b"null", b"{}"):
         return _NO_PARAMETERS
     at = member(source, tool.at, "parameters")
-    if not schema.startswith(b"{"):
-        losses.append(Loss(at, "Ollama takes only an object as a tool's schema"))
+    dropped = (_dropped_cached if len(schema) <= _MAX_CACHED_BYTES else _dropped)(schema)
+    if dropped is None:
+        losses.append(Loss(at, "Ollama takes only the schema of an object: any arguments are allowed"))
         return _NO_PARAMETERS
-    dropped = _dropped_cached if len(schema) <= _MAX_CACHED_BYTES else _dropped
-    losses += [Loss(at + pointer, "Ollama does not read this schema keyword") for pointer in dropped(schema)]
+    losses += [Loss(at + pointer, "Ollama does not read this schema keyword") for pointer in dropped]
     return tool.parameters
 
 
-def _dropped(schema: bytes) -> tuple[str, ...]:
-    """Return the pointers of the keywords that Ollama drops. Not recursive: schemas nest as deeply as they like."""
+def _dropped(schema: bytes) -> tuple[str, ...] | None:
+    """Return the pointers of the keywords that Ollama drops, None for a schema of anything but an object.
+
+    Not recursive: schemas nest as deeply as they like.
+    """
     try:
         root: Any = _decode_any(schema)
     except BAD_BODY:  # a number beyond a float's range, say: then the schema goes as it is, and Ollama will say so
-        return ()
+        return () if schema.startswith(b"{") else None
+    if not isinstance(root, dict) or root.get("type", "object") != "object":
+        return None
     found: list[str] = []
     nodes: list[tuple[str, Any, frozenset[str]]] = [("", root, _ROOT)]
     while nodes:
