@@ -156,11 +156,12 @@ async def test_the_client_tries_again_as_often_as_it_would_with_openai(house: Ho
         assert len(running.records) == 3
 
 
-async def test_a_stream_that_breaks_says_so_and_is_never_completed(house: Houses, provider: str) -> None:
+@pytest.mark.parametrize("how", ["error@2", "cut@2"])
+async def test_a_stream_that_breaks_says_so_and_is_never_completed(house: Houses, provider: str, how: str) -> None:
     """OpenAI's client hands the error out as the event that it is: only an `error` member would make it raise."""
 
     def use(client: openai.OpenAI) -> Any:
-        asked = "a b c d [sim: chunks=4 fail=error@2]"
+        asked = f"a b c d [sim: chunks=4 fail={how}]"
         return list(client.responses.create(model=PROVIDERS[provider], input=asked, stream=True))
 
     async with house() as running:
@@ -171,3 +172,8 @@ async def test_a_stream_that_breaks_says_so_and_is_never_completed(house: Houses
         (error,) = [event for event in events if event.type == "error"]
         assert error.message
         assert kinds.index("error") >= len(kinds) - 2
+        if how == "cut@2":  # the provider itself has told no error: the gateway tells all of it
+            assert kinds[-1] == "response.failed"
+            assert events[-1].response.status == "failed"
+            assert events[-1].response.error.message == error.message
+            assert events[-1].response.id == events[0].response.id

@@ -274,6 +274,27 @@ def test_r13_a_cut_stream_never_ends_in_success(name: str, data: st.DataObject) 
     assert isinstance(events[-1], Fail)
 
 
+@every_dialect
+@law
+@given(st.data())
+def test_r13_a_stream_that_passes_and_is_cut_ends_as_one_that_failed(name: str, data: st.DataObject) -> None:
+    chunks = data.draw(frames(name, data.draw(any_answers(name))))
+    terminal = next(place for place, chunk in enumerate(chunks) if any(mark in chunk for mark in TERMINALS[name]))
+    cut = b"".join(chunks[: data.draw(st.integers(0, terminal))])
+    told, begun, ended, error, _ = passed(name, data.draw(rechunked(cut)))
+    assert ended
+    assert error is not None
+    assert begun == bool(told)
+    if not begun:
+        return
+    assert told.startswith(cut)
+    assert isinstance(decode_stream(name, [told])[-1], Fail)
+    if name == "openai_responses":
+        own = [frame.split(b"\n")[0] for frame in told[len(cut) :].split(b"\n\n")[:-1]]
+        has_response = any(mark in cut for mark in (b'"response.created"', b'"response.in_progress"'))
+        assert own == [b"event: error", *[b"event: response.failed"] * has_response]
+
+
 # What makes a stream whole. A Chat stream is whole with its finish reason: some servers send no [DONE] after it.
 TERMINALS = {
     "openai_chat": (b'"finish_reason":"',),

@@ -1,24 +1,44 @@
-"""Responses to Responses: events pass byte for byte, and an error of the gateway's own goes on with their numbers."""
+"""Responses to Responses: events pass byte for byte, and an error of the gateway's own goes on with their numbers.
+
+It is told as OpenAI tells one: an `error`, and the response itself as one that failed. The response is what the
+stream began with, for its events have said what was made of it since.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import cast
 
+from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects import Dialect, openai_responses
-from trio_gateway.dialects.openai_responses.errors import encode_stream_error
+from trio_gateway.dialects.openai_responses.errors import encode_stream_error, failure_of
 from trio_gateway.dialects.openai_responses.stream_decoder import AnswerDecoder
 from trio_gateway.dialects.passage import SSE_ENDS, ObservedStream
+from trio_gateway.dialects.splice import splice_member
 from trio_gateway.errors import UpstreamError
 
 
 class ResponsesStream(ObservedStream):
     """A StreamPassage."""
 
-    __slots__ = ()
+    __slots__ = ("_reader",)
 
     def __init__(self, redact: Callable[[str], str]) -> None:
         super().__init__(cast(Dialect, openai_responses), SSE_ENDS, redact)
+        self._decoder = self._reader = AnswerDecoder(keeps_response=True)
 
     def in_band(self, error: UpstreamError) -> bytes:
-        return encode_stream_error(error, cast(AnswerDecoder, self._decoder).number + 1)
+        """Return `error` and `response.failed`; the first alone where there was no event with the response."""
+        number, response = self._reader.number + 1, self._reader.response
+        told = encode_stream_error(error, number)
+        return told if response is None else told + _failed(bytes(response), error, number + 1)
+
+
+def _failed(response: bytes, error: UpstreamError, number: int) -> bytes:
+    """Return the last event, framed, of a response that began as `response`."""
+    failed = splice_member(response, "status", b'"failed"')
+    failed = splice_member(failed, "error", wire.encode(failure_of(error)))
+    return b'event: response.failed\ndata: {"type":"response.failed","sequence_number":%d,"response":%b}\n\n' % (
+        number,
+        failed.replace(b"\n", b" "),  # an event's data may be in several lines, which are space in JSON
+    )

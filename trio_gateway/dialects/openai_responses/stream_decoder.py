@@ -57,7 +57,7 @@ _READ = Events(wire.StreamEvent, known=_SAYS_NOTHING, elsewhere=frozenset({"resp
 
 
 class _Holder(msgspec.Struct):
-    """The event that ends a stream."""
+    """An event that begins a stream, or ends one."""
 
     response: msgspec.Raw = msgspec.Raw(b"{}")
 
@@ -66,15 +66,20 @@ _decode_holder = msgspec.json.Decoder(_Holder).decode
 
 
 class AnswerDecoder:
-    """See `dialects.AnswerDecoder`. `number` is that of the last event that could be read; -1 where none had one."""
+    """See `dialects.AnswerDecoder`. `number` is that of the last event that could be read; -1 where none had one.
 
-    __slots__ = ("_ended", "_has_calls", "_parts", "_sse", "_started", "_thought_ids", "_unread", "ended_at",
-                 "losses", "number")  # fmt: skip
+    With `keeps_response`, `response` is the response's object as the stream began with it; None where it did not.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_ended", "_has_calls", "_keeps_response", "_parts", "_sse", "_started", "_thought_ids", "_unread",
+                 "ended_at", "losses", "number", "response")  # fmt: skip
+
+    def __init__(self, *, keeps_response: bool = False) -> None:
         self.losses: Losses = []
         self.ended_at: int | None = None
         self.number = -1
+        self.response: msgspec.Raw | None = None
+        self._keeps_response = keeps_response
         self._sse = SseDecoder()
         self._unread = UnreadOfEvents(_READ)
         self._parts = StreamParts()
@@ -145,8 +150,11 @@ class AnswerDecoder:
         if reader is not None:
             if event.type in _LAST:
                 self._unread_of_last(data)
-            if not self._started and event.type not in _LIFECYCLE:
-                self._start(None)
+            if not self._started:
+                if event.type not in _LIFECYCLE:
+                    self._start(None)
+                elif self._keeps_response and event.response is not None:
+                    self.response = _decode_holder(data).response
             reader(self, event)
         elif not event.type and event.error is not msgspec.UNSET:
             self._on_error(event)
