@@ -5,7 +5,7 @@ import pytest
 from trio_gateway.dialects import dialect
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import CacheMark, Conversation, Loss, Reasoning, Text, Token, ToolCall
-from trio_gateway.dialects.members import as_written, citations_at, mark_at, member, token_at
+from trio_gateway.dialects.members import as_written, citations_at, has_member, mark_at, member, token_at
 
 TOKEN = Token("gemini", "s")
 
@@ -23,6 +23,11 @@ TOKEN = Token("gemini", "s")
 )
 def test_a_member_is_named_in_its_dialects_words_and_else_its_node_is(source: str, name: str, pointer: str) -> None:
     assert member(source, "/p", name) == pointer
+
+
+def test_a_dialect_has_a_member_of_its_own_or_not() -> None:
+    assert has_member("anthropic_messages", "show")
+    assert not has_member("ollama", "show")
 
 
 def test_a_legacy_function_of_chat_is_no_tool_around_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -123,6 +124,30 @@ async def test_a_models_own_schema_is_taken_by_every_provider(house: Houses, pro
             running, lambda client: client.chat(PROVIDERS[provider], [user("Weather as JSON")], format=schema)
         )
         assert Reading.model_validate_json(answer.message.content)
+
+
+ASKED_TO_SHOW = {
+    "openai": ("reasoning", {"effort": "high", "summary": "auto"}),
+    "anthropic": ("thinking", {"type": "adaptive", "display": "summarized"}),
+    "ollama": ("think", "high"),
+    "gemini": ("generationConfig", {"thinkingConfig": {"includeThoughts": True, "thinkingLevel": "HIGH"}}),
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_thoughts_are_asked_for_and_told(house: Houses, provider: str, stream: bool) -> None:
+    asked = [user("Hi [sim: reasoning=Hm]")]
+
+    def use(client: ollama.Client) -> str:
+        if not stream:
+            return client.chat(PROVIDERS[provider], asked, think="high").message.thinking or ""
+        lines = client.chat(PROVIDERS[provider], asked, think="high", stream=True)
+        return "".join(line.message.thinking or "" for line in lines)
+
+    async with house() as running:
+        assert await with_client(running, use) == "Hm"
+        member, expected = ASKED_TO_SHOW[provider]
+        assert json.loads(running.simulator.observer.requests[-1].body)[member] == expected
 
 
 @pytest.mark.parametrize("status", [400, 403, 429, 500, 503])

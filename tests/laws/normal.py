@@ -349,7 +349,7 @@ def frozen_numbers(says: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 # What a target does in any case, and so has no word for.
-_DONE_ANYWAY = {
+DONE_ANYWAY = {
     (("output", "strict", True), "anthropic_messages"),
     (("show thoughts", True), "ollama"),
     (("show thoughts", False), "openai_responses"),
@@ -368,7 +368,7 @@ def silent(
     between turns fall when what was between them does.
     """
     if not losses and not later:
-        return [atom for atom in changed(before, after)[0] if (atom.says, target) not in _DONE_ANYWAY]
+        return [atom for atom in changed(before, after)[0] if (atom.says, target) not in DONE_ANYWAY]
     left = Counter(_loose(atom) for atom in after)
     later_said = {_loose(atom) for atom in between if covers(later, atom.at)}
     texts = [says for says in (*(atom.says for atom in after), *later_said) if says[0] in ("text", "reasoning")]
@@ -382,7 +382,7 @@ def silent(
             continue
         if left[says]:
             left[says] -= 1
-        elif says in later_said or (atom.says, target) in _DONE_ANYWAY:
+        elif says in later_said or (atom.says, target) in DONE_ANYWAY:
             continue
         elif not any(kind == atom.says[0] and text.startswith(atom.says[1]) for kind, text, *_ in texts):
             found.append(atom)

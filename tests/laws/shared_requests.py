@@ -2,7 +2,8 @@
 
 A sketch says what is asked for in nobody's words; one function a dialect writes it down. Restrictions by pair are
 those of the laws: Ollama takes one text and then images, no choice of tools but auto, and schemas of few keywords;
-Responses takes no stop sequences, and no limit below 16 tokens; Gemini and Ollama no strict tools.
+Responses takes no stop sequences, and no limit below 16 tokens; Gemini and Ollama no strict tools; Chat cannot ask for
+thoughts to be shown, and Ollama, which shows them whenever it thinks, not for anything else.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ def sketches(draw: st.DrawFn, *dialects: str) -> Sketch:
     think = sketch["choice"] in (None, "auto", "none") and may_think and draw(st.booleans())
     if think:
         sketch["effort"] = draw(st.sampled_from(("low", "medium", "high")))
+        sketch["shown"] = "openai_chat" not in sides and draw(st.booleans())
         sketch["max_tokens"] += 8192
     else:
         sketch["temperature"] = draw(st.none() | st.sampled_from((0.0, 0.25, 0.7, 1.0)))
@@ -183,7 +185,7 @@ def openai_responses(sketch: Sketch) -> dict[str, Any]:
     body: dict[str, Any] = {"model": MODEL, "input": items, "max_output_tokens": sketch["max_tokens"], "store": False}
     body |= _common(sketch)
     if sketch.get("effort"):
-        body["reasoning"] = {"effort": sketch["effort"]}
+        body["reasoning"] = {"effort": sketch["effort"]} | ({"summary": "auto"} if sketch["shown"] else {})
     if sketch["system"]:
         body["instructions"] = sketch["system"]
     if sketch["tools"]:
@@ -234,7 +236,8 @@ def anthropic_messages(sketch: Sketch) -> dict[str, Any]:
         )
     if sketch.get("effort"):
         budget = {"low": 1024, "medium": 2048, "high": 4096}[sketch["effort"]]
-        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+        shown = {"display": "summarized"} if sketch["shown"] else {}
+        body["thinking"] = {"type": "enabled", "budget_tokens": budget} | shown
     if sketch["schema"] is not None:
         body["output_config"] = {"format": {"type": "json_schema", "schema": sketch["schema"]}}
     if sketch["stream"]:
@@ -268,7 +271,8 @@ def gemini(sketch: Sketch) -> dict[str, Any]:
     if sketch["stop"]:
         config["stopSequences"] = sketch["stop"]
     if sketch.get("effort"):
-        config["thinkingConfig"] = {"thinkingLevel": sketch["effort"].upper()}
+        shown = {"includeThoughts": True} if sketch["shown"] else {}
+        config["thinkingConfig"] = {"thinkingLevel": sketch["effort"].upper()} | shown
     if sketch["schema"] is not None:
         config |= {"responseMimeType": "application/json", "responseJsonSchema": sketch["schema"]}
     body: dict[str, Any] = {"contents": contents, "generationConfig": config}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lawbook import every_dialect, every_pair, law
-from normal import changed, request_atoms
+from normal import DONE_ANYWAY, Atom, changed, request_atoms
 from shared_requests import WRITE, shared_requests, sketches
 from trips import carry, read_request
 from values import dumps
@@ -28,7 +28,13 @@ def test_r02_the_shared_fragment_survives_there_and_back_without_a_loss(
     assert there.losses == []
     back = there.back(source)
     assert back.losses == []
-    assert changed(request_atoms(there.conversation), request_atoms(back.arrived())) == ([], [])
+    gone, new = changed(request_atoms(there.conversation), request_atoms(back.arrived()))
+    assert (gone, _unless_done_anyway(new, target)) == ([], [])
+
+
+def _unless_done_anyway(new: list[Atom], passed: str) -> list[Atom]:
+    """Return what is new but for what the dialect that was passed does in any case, and has therefore said."""
+    return [atom for atom in new if (atom.says, passed) not in DONE_ANYWAY]
 
 
 TRIPLES = list(permutations(DIALECTS, 3))
@@ -48,9 +54,19 @@ def test_r05_the_way_over_a_third_dialect_gives_the_same(
     direct, first = carry(body, source, target), carry(body, source, over)
     stream = direct.conversation.stream
     second = carry(first.body, over, target, stream=stream)
-    assert direct.losses == first.losses == second.losses == []
     over_there, at_once = (request_atoms(read_request(target, trip.body, stream=stream)) for trip in (second, direct))
-    assert changed(at_once, over_there) == ([], [])
+    gone, new = changed(at_once, over_there)
+    losses = second.losses
+    if source == "ollama" and "openai_chat" in (over, target):
+        # To think and to show it are one word of Ollama's, of which Chat has half; the third has a word for the other.
+        gone = [atom for atom in gone if atom.says != _SHOWN]
+        losses = [loss for loss in losses if loss.pointer not in _SHOWN_AT]
+    assert direct.losses == first.losses == losses == []
+    assert (gone, _unless_done_anyway(new, over)) == ([], [])
+
+
+_SHOWN = ("show thoughts", True)
+_SHOWN_AT = frozenset({"/thinking/display", "/generationConfig/thinkingConfig/includeThoughts", "/reasoning/summary"})
 
 
 @every_dialect

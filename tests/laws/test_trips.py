@@ -110,6 +110,10 @@ def settles_later(body: bytes, once: bytes, source: str, target: str) -> bool:
         # An error stood in on the way back for a result that was not there: that it is one falls on the next.
         return True
     there = carry(body, source, target)
+    asked = there.conversation.reasoning
+    if source == "gemini" and target == "ollama" and asked is not None and asked.mode == "adaptive":
+        # To think as much as it likes is on there, which shows it: what Gemini can say of that is that it be shown.
+        return True
     before, after = there.conversation.turns, there.back(source).arrived().turns
     if target == "anthropic_messages" and _thinks(before) and not _thinks(after):
         # Claude thinks by a budget about a call's result only where its own thought is before the call, and that fell.

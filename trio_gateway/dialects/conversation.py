@@ -221,7 +221,8 @@ class ReasoningRequest(msgspec.Struct):
     """How much to think. `effort` is OpenAI's scale: none minimal low medium high xhigh max.
 
     `mode` and `budget_tokens` are what a dialect says beyond it; `show` whether the thoughts should come back
-    (Anthropic's display, Gemini's includeThoughts, Responses' summary): None is the provider's default.
+    (Anthropic's display, Gemini's includeThoughts, Responses' summary, and Ollama's think along with thinking itself):
+    None is the provider's default.
     """
 
     effort: str | None = None

@@ -101,6 +101,11 @@ def member(source: str, at: str, name: str) -> str:
     return at + found
 
 
+def has_member(source: str, name: str) -> bool:
+    """Say whether the dialect `source` has a member of its own for what the neutral model calls `name`."""
+    return name in _MEMBERS.get(source, {})
+
+
 def citations_at(source: str, at: str) -> str:
     """Return the pointer of the citations of the text at `at`. Those of Chat are the message's."""
     if source == "openai_chat":

@@ -8,6 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.dialects.readers import pointers
+from trio_gateway.dialects import dialect
+from trio_gateway.dialects.capabilities import Capabilities, capabilities_for
 from trio_gateway.dialects.conversation import (
     Conversation,
     Image,
@@ -165,14 +167,70 @@ def test_a_result_keeps_its_tools_name_and_its_images() -> None:
 @pytest.mark.parametrize(
     ("think", "reasoning"),
     [
-        (True, ReasoningRequest(at="/think", mode="enabled")),
+        (True, ReasoningRequest(at="/think", mode="enabled", show=True)),
         (False, ReasoningRequest("none", "/think")),
-        ("max", ReasoningRequest("max", "/think")),
+        ("max", ReasoningRequest("max", "/think", show=True)),
         (None, None),
     ],
 )
 def test_think_is_on_off_or_a_level(think: object, reasoning: ReasoningRequest | None) -> None:
     assert decode(think=think).reasoning == reasoning
+
+
+BY_BUDGET = {"thinking": {"type": "enabled", "budget_tokens": 4096, "display": "summarized"}}
+ADAPTIVE = {"thinking": {"type": "adaptive", "display": "summarized"}}
+
+
+@pytest.mark.parametrize(
+    ("target", "model", "think", "expected", "lost"),
+    [
+        ("anthropic_messages", "claude-opus-4-8", "high", ADAPTIVE | {"output_config": {"effort": "high"}}, []),
+        ("anthropic_messages", "claude-opus-4-8", True, ADAPTIVE, []),
+        ("anthropic_messages", "claude-opus-4-8", False, {"thinking": {"type": "disabled"}}, []),
+        ("anthropic_messages", "claude-3-7-sonnet", "high", BY_BUDGET, []),
+        (
+            "gemini",
+            "gemini-3-pro",
+            "high",
+            {"generationConfig": {"thinkingConfig": {"includeThoughts": True, "thinkingLevel": "HIGH"}}},
+            [],
+        ),
+        (
+            "gemini",
+            "gemini-3-pro",
+            True,
+            {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}},
+            ["/think"],
+        ),
+        ("gemini", "gemini-2.5-flash", False, {"generationConfig": {"thinkingConfig": {"thinkingBudget": 0}}}, []),
+        ("openai_responses", "gpt-5.6", "high", {"reasoning": {"effort": "high", "summary": "auto"}}, []),
+        ("openai_responses", "gpt-5.6", True, {"reasoning": {"summary": "auto"}}, ["/think"]),
+        ("openai_responses", "gpt-5.6", False, {"reasoning": {"effort": "none"}}, []),
+        # Chat has no word for it: what its providers show is theirs to choose, and no member was left out.
+        ("openai_chat", "gpt-5.6", "high", {"reasoning_effort": "high"}, []),
+        ("openai_chat", "gpt-5.6", True, {}, ["/think"]),
+        ("openai_chat", "gpt-5.6", False, {"reasoning_effort": "none"}, []),
+    ],
+)
+def test_who_asks_to_think_is_shown_the_thoughts_where_that_can_be_asked_for(
+    target: str, model: str, think: bool | str, expected: dict[str, object], lost: list[str]
+) -> None:
+    can = capabilities_for(target, model)
+    body, losses = dialect(target).encode_request(decode(think=think), model, can)
+    written = json.loads(body)
+    names = ("thinking", "output_config", "generationConfig", "reasoning", "reasoning_effort")
+    assert {name: written[name] for name in names if name in written} == expected
+    assert [loss.pointer for loss in losses] == lost
+
+
+@pytest.mark.parametrize("think", ["low", "medium", "high", False])
+@pytest.mark.parametrize("over", ["anthropic_messages", "gemini", "openai_responses", "openai_chat"])
+def test_a_level_of_thinking_comes_home_over_any_dialect(over: str, think: str | bool) -> None:
+    asked = decode(think=think, options={"num_predict": 9000})
+    there, _ = dialect(over).encode_request(asked, "m", Capabilities())
+    home, losses = dialect("ollama").encode_request(dialect(over).decode_request(there), "m", Capabilities())
+    assert json.loads(home)["think"] == think
+    assert losses == []
 
 
 def test_options_are_read_and_point_back() -> None:

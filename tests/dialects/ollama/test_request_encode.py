@@ -400,6 +400,9 @@ schemas = st.dictionaries(names_, st.sampled_from([{"type": "string"}, {"type": 
 images = st.just(Image(Media("base64", PNG, "image/png")))
 
 
+THOUGHTS = [ReasoningRequest(level, show=True) for level in ("low", "medium", "high", "max")]
+
+
 @st.composite
 def conversations(draw: st.DrawFn) -> Conversation:
     """What Ollama can hold, whole."""
@@ -429,7 +432,7 @@ def conversations(draw: st.DrawFn) -> Conversation:
         temperature=draw(st.none() | st.floats(0, 2)),
         top_k=draw(st.none() | st.integers(1, 9)),
         stop=draw(st.none() | st.lists(texts, min_size=1, max_size=2)),
-        reasoning=draw(st.none() | st.sampled_from(["none", "low", "medium", "high", "max"]).map(ReasoningRequest)),
+        reasoning=draw(st.sampled_from([None, ReasoningRequest("none"), *THOUGHTS])),
         output=draw(st.none() | st.just(OutputFormat("json_object"))),
         stream=draw(st.booleans()),
     )

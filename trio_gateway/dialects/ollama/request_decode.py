@@ -219,17 +219,18 @@ def _tool(tool: ollama.Tool, at: str, unread: Losses) -> Tool:
 
 
 def _reasoning(think: bool | str | UnsetType | None) -> ReasoningRequest | None:
+    """Return what `think` asks for: to think, and to have the thoughts in the answer, which Ollama never hides."""
     if think is UNSET or think is None:
         return None
     if think is True:
-        return ReasoningRequest(at="/think", mode="enabled")
+        return ReasoningRequest(at="/think", mode="enabled", show=True)
     if think is False:
         return ReasoningRequest("none", "/think")
     if think not in _LEVELS:
         raise InvalidRequest(
             "think must be true, false, low, medium, high or max.", code="invalid_value", pointer="/think"
         )
-    return ReasoningRequest(think, "/think")
+    return ReasoningRequest(think, "/think", show=True)
 
 
 def _output(raw: Raw | UnsetType) -> OutputFormat | None:

@@ -8,7 +8,7 @@ from gateway_schemas import openai_chat as wire_chat
 from trio_gateway.dialects.capabilities import Capabilities, effort_of_budget, nearest_effort
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, OutputFormat, Tool, ToolCall, Turn
 from trio_gateway.dialects.end_user import hashed_id
-from trio_gateway.dialects.members import as_written, mark_at, member, untaken_tools
+from trio_gateway.dialects.members import as_written, has_member, mark_at, member, untaken_tools
 from trio_gateway.dialects.openai_chat.message_encoder import MessageWriter
 from trio_gateway.errors import InvalidRequest
 
@@ -176,7 +176,9 @@ class _RequestWriter:
             self._lose_thinking("budget_tokens", "Chat has an effort, and no budget of tokens")
         elif effort is None:
             self.losses.append(Loss(at, "how much to think is left to the model's default"))
-        if asked.show is not None:
+        # Where one word asks to think and to show it, no member is left out: whether thoughts come is left to the
+        # provider, and compatible servers send them unasked.
+        if asked.show is not None and has_member(self._from.source, "show"):
             self._lose_thinking("show", "Chat cannot say whether thoughts should be shown")
         if effort is None:
             return None
