@@ -75,6 +75,11 @@ def test_a_loop_whose_thought_goes_is_not_thought_about_by_a_budget() -> None:
     assert cut("anthropic_messages", adaptive % f"{thought('trio:gemini:A=')},{CALL}")[0] == adaptive % CALL
 
 
+def test_an_empty_message_before_a_result_holds_no_thought() -> None:
+    _, losses = cut("anthropic_messages", LOOP.replace('"x"', f"[{thought('trio:gemini:A=')},{CALL}]", 1) % "")
+    assert losses == [Loss("/messages/0/content/0", FOREIGN), Loss("/thinking", NO_THOUGHT_IN_LOOP)]
+
+
 def test_a_foreign_reasoning_item_goes_from_the_input_of_responses() -> None:
     own = '{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAA"}'
     foreign = '{"type":"reasoning","id":"rs_2","summary":[],"encrypted_content":"trio:gemini:A="}'

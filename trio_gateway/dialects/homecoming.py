@@ -184,7 +184,7 @@ def _calls_without_thought(body: bytes) -> bool:
     if len(turns) < 2 or turns[-1][0] != "user":
         return False
     in_loop = any(block.type == "tool_result" for block in turns[-1][1])
-    return in_loop and turns[-2][1][0].type not in ("thinking", "redacted_thinking")
+    return in_loop and not any(block.type in ("thinking", "redacted_thinking") for block in turns[-2][1][:1])
 
 
 # ------------------------------------------------------------------------------------------------- Responses
