@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import Any
+from typing import Any, TypeAlias
 
 from members import Path
 from rich_requests import objects
@@ -70,6 +70,7 @@ _DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
         "/text/format/strict": (False,),
         "/text/verbosity": ("medium",),
         "/tool_choice": ("auto", "none"),
+        "/tool_choice/mode": ("auto",),
         "/tools/#/parameters": ({"type": "object", "properties": {}}, {}),
         "/tools/#/strict": (False,),
         "/tools/#/tools/#/parameters": ({"type": "object", "properties": {}}, {}),
@@ -276,6 +277,30 @@ def _is_about_no_tool(body: Any, path: Path, target: str) -> bool:
         return target == "ollama"
     if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
         return False
-    allowed = {tool["function"]["name"] for tool in choice["allowed_tools"]["tools"]}
+    return not any(_is_allowed(body, choice, *own) for own in _tools_at(body, path))
+
+
+Own: TypeAlias = tuple[str | None, str | None]  # a tool's name, and the namespace that it is in
+
+
+def _tools_at(body: Any, path: Path) -> list[Own]:
+    """Return the tools that a member belongs to: those in a namespace share its name and its description."""
     tool = body[path[0]][path[1]]
-    return (tool if path[0] == "functions" else tool.get(tool.get("type"), {})).get("name") not in allowed
+    if path[0] == "functions":
+        return [(tool["name"], None)]
+    if tool["type"] != "namespace":
+        return [((tool if "name" in tool else tool.get(tool["type"], {})).get("name"), None)]
+    within = [tool["tools"][path[3]]] if path[2:3] == ("tools",) and len(path) > 3 else tool["tools"]
+    return [(each.get("name"), tool["name"]) for each in within]
+
+
+def _is_allowed(body: Any, choice: Any, name: str | None, namespace: str | None) -> bool:
+    """Say whether `allowed_tools` has a tool. By its name alone it has any of it, if there is none outside of all."""
+    if "allowed_tools" in choice:
+        return name in [tool["function"]["name"] for tool in choice["allowed_tools"]["tools"]]
+    is_outside = any(tool.get("name") == name for tool in body["tools"] if tool["type"] in ("function", "custom"))
+    for entry in choice["tools"]:
+        meant = (entry.get("name"), entry.get("namespace", None if is_outside else namespace))
+        if (entry["name"] == namespace) if entry["type"] == "namespace" else (meant == (name, namespace)):
+            return True
+    return False

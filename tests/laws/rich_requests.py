@@ -155,14 +155,14 @@ _chat_tools = st.one_of(
     ),
     members({"type": "custom", "custom": members({"name": tool_names}, description=texts)}),
 )
+_allowing = st.sampled_from(("auto", "required"))
 _chat_choices = st.one_of(
     st.sampled_from(("auto", "none", "required")),
     tool_names.map(lambda name: {"type": "function", "function": {"name": name}}),
-    tool_names.map(
-        lambda name: {
-            "type": "allowed_tools",
-            "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": name}}]},
-        }
+    st.builds(
+        lambda mode, tools: {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}},
+        _allowing,
+        some(tool_names.map(lambda name: {"type": "function", "function": {"name": name}}), 1),
     ),
 )
 _formats = st.one_of(
@@ -266,6 +266,11 @@ _plain_response_tools = st.one_of(
 _response_tools = _plain_response_tools | members(
     {"type": "namespace", "name": namespaces, "tools": some(_plain_response_tools)}, description=texts
 )
+_allowed_tools = st.one_of(
+    members({"type": st.sampled_from(("function", "custom")), "name": tool_names}, namespace=namespaces),
+    members({"type": "namespace", "name": namespaces}),
+    st.just({"type": "web_search"}),
+)
 openai_responses: st.SearchStrategy[dict[str, Any]] = members(
     {"model": MODEL, "input": texts | some(_items, 1, 4)},
     **_openai_shared,
@@ -283,7 +288,8 @@ openai_responses: st.SearchStrategy[dict[str, Any]] = members(
     ),
     tools=some(_response_tools, 1),
     tool_choice=st.sampled_from(("auto", "none", "required"))
-    | members({"type": "function", "name": tool_names}, namespace=namespaces),
+    | members({"type": "function", "name": tool_names}, namespace=namespaces)
+    | members({"type": "allowed_tools", "mode": _allowing, "tools": some(_allowed_tools, 1)}),
     include=st.just(["reasoning.encrypted_content"]),
     truncation=st.sampled_from(("auto", "disabled")),
     max_tool_calls=st.integers(1, 3),

@@ -40,6 +40,10 @@ from trio_gateway.errors import InvalidRequest
 
 CUSTOM_MARK = "-x0_"
 
+# A choice among some tools may be left with none. An empty list would let the model call any in some dialects.
+NOT_OFFERED = "there is no such tool among those on offer: it cannot be allowed"
+NOTHING_ALLOWED = "none of the tools that are allowed can be offered: none may be called"
+
 _HASH_BYTES = 5
 _JOINT = "__"  # between a namespace and a name, as clients write it within their namespaces
 

@@ -347,7 +347,24 @@ def test_refusals_and_earlier_audio_are_parts() -> None:
     ],
 )
 def test_every_form_of_tool_choice_is_read(given_: object, expected: ToolChoice) -> None:
-    assert decode(tool_choice=given_).tool_choice == expected
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    assert decode(tools=tools, tool_choice=given_).tool_choice == expected
+
+
+def test_a_tool_that_is_not_on_offer_cannot_be_allowed() -> None:
+    refs = [{"type": "function", "function": {"name": name}} for name in ("f", "gone")]
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": refs}}
+    conversation = decode(tools=[refs[0]], tool_choice=choice)
+    assert conversation.tool_choice == ToolChoice("allowed", "/tool_choice", ["f"], required=True)
+    assert [loss.pointer for loss in conversation.unread] == ["/tool_choice/allowed_tools/tools/1"]
+
+
+def test_where_no_tool_is_left_that_is_allowed_none_may_be_called() -> None:
+    refs = [{"type": "function", "function": {"name": name}} for name in ("f", "gone")]
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": refs[1:]}}
+    conversation = decode(tools=[refs[0]], tool_choice=choice)
+    assert conversation.tool_choice == ToolChoice("none", "/tool_choice")
+    assert [loss.pointer for loss in conversation.unread] == ["/tool_choice/allowed_tools/tools/0", "/tool_choice"]
 
 
 def test_a_schema_keeps_its_bytes() -> None:

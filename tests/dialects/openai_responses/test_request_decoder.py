@@ -284,14 +284,14 @@ def test_a_namespace_that_is_not_there_cannot_be_allowed() -> None:
     ],
 )
 def test_choices_of_tools(choice: Any, read: ToolChoice | None) -> None:
-    assert decode(tool_choice=choice).tool_choice == read
+    assert decode(tools=[FUNCTION], tool_choice=choice).tool_choice == read
 
 
 def test_hosted_tools_among_the_allowed_are_losses() -> None:
     choice = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "mcp", "server_label": "s"}]}
     conversation = decode(tool_choice=choice)
-    assert conversation.tool_choice == ToolChoice("allowed", "/tool_choice", [])
-    assert [loss.pointer for loss in conversation.unread] == ["/tool_choice/tools/0"]
+    assert conversation.tool_choice == ToolChoice("none", "/tool_choice"), "an empty list would allow any, for some"
+    assert [loss.pointer for loss in conversation.unread] == ["/tool_choice/tools/0", "/tool_choice"]
 
 
 # --------------------------------------------------------------------------------- reasoning and output

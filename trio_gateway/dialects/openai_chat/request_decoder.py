@@ -23,6 +23,7 @@ from trio_gateway.dialects.conversation import (
     ToolResult,
     Turn,
 )
+from trio_gateway.dialects.names import NOT_OFFERED, NOTHING_ALLOWED
 from trio_gateway.dialects.openai_chat.message_decoder import MessageReader
 from trio_gateway.dialects.openai_chat.reasoning import ME
 from trio_gateway.dialects.unread import strict_twin, unread_members
@@ -107,12 +108,13 @@ def _conversation(request: Request, losses: Losses, contents: list[Raws] | None,
     cache = _cache(request, losses, pointers)
     options = request.stream_options
     reader = MessageReader(losses)
+    tools = _tools(request, losses, raw_tools)
     conversation = Conversation(
         source=ME,
         model=request.model,
         turns=_turns(reader, request.messages, contents),
-        tools=_tools(request, losses, raw_tools),
-        tool_choice=_tool_choice(request, losses),
+        tools=tools,
+        tool_choice=_tool_choice(request, tools, losses),
         parallel_tool_calls=request.parallel_tool_calls,
         max_output_tokens=_max_output_tokens(request, losses, pointers),
         temperature=request.temperature,
@@ -211,7 +213,7 @@ def _function(function: wire_chat.Function, at: str, mark: CacheMark | None) -> 
     )
 
 
-def _tool_choice(request: Request, losses: Losses) -> ToolChoice | None:
+def _tool_choice(request: Request, tools: list[Tool], losses: Losses) -> ToolChoice | None:
     choice = request.tool_choice
     if choice is None:
         return _legacy_choice(request)
@@ -231,14 +233,18 @@ def _tool_choice(request: Request, losses: Losses) -> ToolChoice | None:
         return ToolChoice("named", at, [choice.custom.name], custom=True)
     if choice.type == "allowed_tools" and choice.allowed_tools is not None:
         names = []
+        offered = {tool.name for tool in tools}
         for index, ref in enumerate(choice.allowed_tools.tools):
             named = ref.custom if ref.type == "custom" else ref.function
-            if named is None:
-                losses.append(Loss(f"{at}/allowed_tools/tools/{index}", "a tool without a name cannot be allowed"))
+            if named is None or named.name not in offered:
+                losses.append(Loss(f"{at}/allowed_tools/tools/{index}", NOT_OFFERED))
             else:
                 names.append(named.name)
         if choice.allowed_tools.mode not in ("auto", "required"):
             raise _invalid("mode is auto or required", at + "/allowed_tools/mode")
+        if not names:
+            losses.append(Loss(at, NOTHING_ALLOWED))
+            return ToolChoice("none", at)
         return ToolChoice("allowed", at, names, required=choice.allowed_tools.mode == "required")
     raise _invalid(f"a tool_choice of the type {choice.type!r} is not known, or lacks its {choice.type}", at)
 

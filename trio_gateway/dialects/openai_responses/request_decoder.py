@@ -23,7 +23,7 @@ from trio_gateway.dialects.conversation import (
     ToolChoice,
     Turn,
 )
-from trio_gateway.dialects.names import OwnName
+from trio_gateway.dialects.names import NOT_OFFERED, NOTHING_ALLOWED, OwnName
 from trio_gateway.dialects.openai_responses.item_decoder import ItemReader
 from trio_gateway.dialects.openai_responses.items import EMPTY_LISTS, ME, given, unread_members
 from trio_gateway.dialects.wire import BAD_BODY, invalid, read_request
@@ -54,6 +54,7 @@ _FUNCTION = frozenset({"type", "name", "description", "parameters", "strict"})
 _CUSTOM = frozenset({"type", "name", "description", "format"})
 _NAMESPACE = frozenset({"type", "name", "tools"})
 _CHOICE = frozenset({"type", "name", "namespace", "mode", "tools"})
+_ALLOWED = frozenset({"type", "name", "namespace"})
 _REASONING = frozenset({"effort", "summary", "generate_summary", "context", "mode"})
 _TEXT = frozenset({"format", "verbosity"})
 _FORMATS = {
@@ -243,16 +244,25 @@ def _tool_choice(
 
 
 def _allowed(choice: wire.ToolChoice, at: str, tools: list[Tool], losses: Losses) -> ToolChoice:
+    offered = [OwnName(tool.name, tool.namespace) for tool in tools if tool.kind != "hosted"]
     allowed: list[OwnName] = []
     for index, raw in enumerate(choice.tools or ()):
-        tool = read_request(wire.tool_name_decoder, raw, f"{at}/tools/{index}")
-        within = [OwnName(one.name, tool.name) for one in tools if tool.name and one.namespace == tool.name]
-        if tool.type in ("function", "custom") and tool.name:
-            allowed += _meant(tool.name, tool.namespace, tools)
-        elif tool.type == "namespace" and within:
-            allowed += within
+        entry = read_request(wire.tool_name_decoder, raw, f"{at}/tools/{index}")
+        if entry.type == "namespace":
+            meant = [own for own in offered if entry.name and own.namespace == entry.name]
+        elif entry.type in ("function", "custom"):
+            meant = [own for own in _meant(entry.name or "", entry.namespace, tools) if own in offered]
         else:
-            losses.append(Loss(f"{at}/tools/{index}", f"a hosted tool ({tool.type}) cannot be allowed elsewhere"))
+            losses.append(Loss(f"{at}/tools/{index}", f"a hosted tool ({entry.type}) cannot be allowed elsewhere"))
+            continue
+        if meant:
+            unread_members(raw, _ALLOWED, wire.ToolName, f"{at}/tools/{index}", losses)
+        else:
+            losses.append(Loss(f"{at}/tools/{index}", NOT_OFFERED))
+        allowed += meant
+    if not allowed:
+        losses.append(Loss(at, NOTHING_ALLOWED))
+        return ToolChoice("none", at)
     return _choice("allowed", at, allowed, required=choice.mode == "required")
 
 
