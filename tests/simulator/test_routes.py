@@ -118,6 +118,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "keep_alive": 0,
         "stream": True,
     },
+    "/v1/completions": {"model": "m", "prompt": ["p", [1, 2]], "n": 2, "echo": True, "logprobs": 1, "suffix": "s"},
     "/api/generate": {"model": "m", "prompt": "p", "system": "s", "options": {}, "stream": False},
     "/api/embed": {"model": "m", "input": ["a"], "dimensions": 3},
     "/api/show": {"model": "m"},

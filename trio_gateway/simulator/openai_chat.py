@@ -1,4 +1,4 @@
-"""A simulated OpenAI: Chat Completions, Embeddings and Models.
+"""A simulated OpenAI: Chat Completions, Embeddings and Models. The legacy completions are beside it.
 
 Sources: OpenAI's API reference and its recorded traffic (2026-08).
 """
@@ -58,7 +58,7 @@ def chat(request: Request, setting: Setting) -> Reply:
     asked, script = _understand(request.body, setting.script, setting.strict)
     headers = headers_of(setting)
     if asked.stream:
-        return scripted_stream(script, EVENT_STREAM, headers, lambda: _chunks(asked, script, setting), _error_event)
+        return scripted_stream(script, EVENT_STREAM, headers, lambda: _chunks(asked, script, setting), error_event)
     return scripted_plain(script, headers, lambda: _completion(asked, script, setting), error_body)
 
 
@@ -226,7 +226,8 @@ def error_body(error: Rejected) -> bytes:
     return _encode({"error": {"message": error.message, "type": kind, "param": error.param, "code": code}})
 
 
-def _error_event(error: Rejected, _: int) -> bytes:
+def error_event(error: Rejected, _: int) -> bytes:
+    """Return the error as a stream tells it."""
     return b"data: %b\n\n" % error_body(error)
 
 

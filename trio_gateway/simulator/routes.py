@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from trio_gateway.simulator import anthropic, gemini, ollama, openai_chat, openai_responses
+from trio_gateway.simulator import anthropic, gemini, ollama, openai_chat, openai_completions, openai_responses
 from trio_gateway.simulator.config import SimulatorConfig
 from trio_gateway.simulator.reply import Endpoint, Reply, Request, Setting
 from trio_gateway.simulator.script import Rejected
@@ -26,6 +26,7 @@ class Provider(msgspec.Struct, frozen=True):
 
 _OPENAI: dict[tuple[str, str], Endpoint] = {
     ("POST", "/v1/chat/completions"): openai_chat.chat,
+    ("POST", "/v1/completions"): openai_completions.completions,
     ("POST", "/v1/responses"): openai_responses.responses,
     ("POST", "/v1/embeddings"): openai_chat.embeddings,
     ("GET", "/v1/models"): openai_chat.models,
