@@ -9,7 +9,7 @@ import pytest
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.carriage import ChatCarriage, Load
 from trio_gateway.dialects.envelope import Envelope
-from trio_gateway.errors import InvalidRequest
+from trio_gateway.errors import InvalidRequest, UpstreamError
 
 OWN = "mcp.files/read"
 ASKED = json.dumps(
@@ -121,3 +121,40 @@ def test_a_chat_message_of_an_unknown_role_passes_and_is_not_translated() -> Non
     with pytest.raises(InvalidRequest) as caught:
         carriage.load(Load(dialect="gemini", model="m", capabilities=Capabilities(), id="i", created=1))
     assert caught.value.pointer == "/messages/1/role"
+
+
+def test_a_completion_passes_with_its_usage_to_a_provider_that_has_the_endpoint() -> None:
+    body = b'{ "model":"m", "prompt":[1,2], "suffix":"}", "stream":true }'
+    carriage = ChatCarriage("openai_completions", body)
+    carriage.load(Load(dialect="openai_completions", model="other", capabilities=Capabilities(), id="i", created=1))
+    assert (carriage.same, carriage.losses, carriage.remote_media("openai_completions", Capabilities())) == (
+        True,
+        [],
+        [],
+    )
+    assert json.loads(carriage.body) == {
+        "model": "other", "prompt": [1, 2], "suffix": "}", "stream": True, "stream_options": {"include_usage": True},
+    }  # fmt: skip
+    stream = carriage.open_stream(str)
+    said = b'data: {"choices":[{"index":0,"text":"Hel","logprobs":null,"finish_reason":null}],"usage":null}\n\n'
+    used = b'data: {"choices":[],"usage":{"prompt_tokens":2,"completion_tokens":1}}\n\n'
+    assert stream.feed(said.replace(b"Hel", b"")) == b"", "nothing that a client would see"
+    assert stream.feed(said) == said.replace(b"Hel", b"") + said
+    assert stream.feed(used) == b"", "only the gateway has asked"
+    told = stream.close()
+    assert b"error" in told
+    assert b"[DONE]" not in told
+    assert stream.usage is not None
+    assert (stream.usage.input, stream.usage.output) == (2, 1)
+
+
+def test_a_plain_completion_passes_as_it_came() -> None:
+    carriage = ChatCarriage("openai_completions", b'{"model":"m","prompt":"Hi","echo":true}')
+    carriage.load(Load(dialect="openai_completions", model="m", capabilities=Capabilities(), id="i", created=1))
+    assert carriage.body == b'{"model":"m","prompt":"Hi","echo":true}'
+    answer = b'{ "choices":[{"text":"Hi!","finish_reason":"stop"}], "usage":{"prompt_tokens":1,"completion_tokens":2}}'
+    assert carriage.answer(answer) == answer
+    assert carriage.usage is not None
+    assert carriage.usage.output == 2
+    with pytest.raises(UpstreamError, match="Broken"):
+        carriage.answer(b'{"error":{"message":"Broken."}}')

@@ -82,3 +82,14 @@ def test_an_error_passes_as_it_is_and_a_usage_that_is_not_whole_is_not_told() ->
     error = {"error": {"message": "m"}}
     usage = {"id": "b", "choices": [], "usage": {"total_tokens": 3}}
     assert joiner.feed(frames(usage, error)) == frames(error)
+
+
+def test_a_providers_own_frames_are_joined_however_it_writes_them() -> None:
+    joiner = StreamJoiner(1)
+    own = b'data:{"choices":[{"text":"x"}]}\r\n\r\n: ping\n\ndata: {"choices":\n\n'
+    first = b'data: {"choices":[{"text":"x","index":0}]}\n\n'
+    assert joiner.feed(own + b"data:[DONE]\r\n\r\n") == first + b': ping\n\ndata: {"choices":\n\n'
+    joiner.next_prompt(last=True)
+    assert joiner.feed(b'data: {"id":"b","choices":[{"text":"y"}]}\n\ndata:[DONE]\r\n\r\n') == (
+        b'data: {"id":null,"choices":[{"text":"y","index":1}]}\n\ndata:[DONE]\r\n\r\n'
+    )

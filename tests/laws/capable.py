@@ -14,6 +14,7 @@ ALL = Capabilities(
     system_in_conversation=True,
     cache_breakpoints=True,
     replay_reasoning=True,
+    completions=True,
 )
 
 # For every field of Capabilities, what a model has that can do less.
@@ -36,6 +37,7 @@ LESS: dict[str, Any] = {
     "reasoning_by": "budget",
     "cache_breakpoints": False,
     "replay_reasoning": False,
+    "completions": False,
     "thought_signatures": True,
 }
 

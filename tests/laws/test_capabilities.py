@@ -61,6 +61,8 @@ EFFECTS: dict[str, Effect] = {
     "reasoning_by": Effect(frozenset({"thinkingConfig"}), is_said=False),
     "cache_breakpoints": Effect(_CONTENT | {"prompt_cache_options"}),
     "replay_reasoning": Effect(_CONTENT),
+    # It decides where a request goes, and of a translated one nothing.
+    "completions": Effect(frozenset()),
     # To want a signature where there is none is answered with Google's own word for it.
     "thought_signatures": Effect(frozenset({"contents"}), is_said=False),
 }  # fmt: skip

@@ -53,4 +53,7 @@ def test_an_older_endpoint_is_where_its_provider_has_it() -> None:
     assert address(ChannelConfig(provider="ollama", base_url="http://h/p")).older == {
         "ollama_generate": "/p/api/generate"
     }
+    assert address(ChannelConfig(provider="openai_compatible", base_url="http://h/v1")).older == {
+        "openai_completions": "/v1/completions"
+    }
     assert address(ChannelConfig(provider="anthropic")).older == {}

@@ -48,6 +48,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     cache_breakpoints: bool = False
     # Chat: the target wants its earlier reasoning_content back (DeepSeek, MiMo), which OpenAI has no word for
     replay_reasoning: bool = False
+    # Chat: the model is served at /v1/completions besides, and what is asked there passes as it is
+    completions: bool = False
     # Gemini 3 refuses an earlier call that has no thought signature
     thought_signatures: bool = False
 

@@ -99,6 +99,7 @@ class Carriage(Protocol):
 
 
 _IN_LINES = frozenset({"ollama", "ollama_generate"})
+_IN_CHUNKS = frozenset({"openai_chat", "openai_completions"})  # what passes is told by the same members in both
 
 
 class ChatCarriage:
@@ -186,13 +187,13 @@ class ChatCarriage:
             return gemini_passage.renamed(body, model) if read.request.model and model != self.model else body
         if model != self.model:
             body = splice_member(body, "model", _encode(model))
-        if self.stream and not self._envelope.include_usage and self._source_name == "openai_chat":
+        if self.stream and not self._envelope.include_usage and self._source_name in _IN_CHUNKS:
             body = passage_chat.asking_for_usage(body)
         return body
 
     def answer(self, body: bytes) -> bytes:
         """Return the client's body for the target's. Raises UpstreamError for one that is an error, or no answer."""
-        if self.same and self._source_name == "openai_chat":
+        if self.same and self._source_name in _IN_CHUNKS:
             self.usage = passage_chat.read_body(body)
             return body
         answer = self._target.decode_answer(body)
@@ -208,7 +209,7 @@ class ChatCarriage:
     def open_stream(self, redact: Callable[[str], str]) -> StreamPassage:
         if not self.same:
             return TranslatedStream(self._target, self._source, self._context, redact, self._names)
-        if self._source_name == "openai_chat":
+        if self._source_name in _IN_CHUNKS:
             return passage_chat.ChatStream(hide_usage=not self._envelope.include_usage, redact=redact)
         if self._source_name == "openai_responses":
             return ResponsesStream(redact)

@@ -1,7 +1,8 @@
 """OpenAI's legacy completions, /v1/completions: a prompt, served as a conversation of one turn.
 
 Requests become those of Chat and answers come from it, so that there is one place that knows what OpenAI's words
-mean. Only clients speak this: to a provider the conversation goes as what it is.
+mean. To a provider whose model is known to be served here a request passes as it is, and so does its answer, which
+`passage_chat` reads; to any other the conversation goes as what it is.
 """
 
 from __future__ import annotations
@@ -116,7 +117,9 @@ def _prompt(prompt: str | list[str | int | list[int]] | None) -> str:
     if prompt is None or not prompt:
         raise InvalidRequest("The prompt is missing.", code="missing_value", pointer="/prompt")
     raise InvalidRequest(
-        "This gateway takes the prompt as text, not as tokens.", code="unsupported_value", pointer="/prompt"
+        "For this model the gateway takes the prompt as text, not as tokens.",
+        code="unsupported_value",
+        pointer="/prompt",
     )
 
 

@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from trio_gateway.dialects.passage import EVENTS
+from trio_gateway.dialects.passage_chat import data_of
 from trio_gateway.dialects.splice import splice_member
-from trio_gateway.dialects.wire import NULL, read_request
+from trio_gateway.dialects.wire import BAD_BODY, NULL, read_request
 from trio_gateway.errors import InvalidRequest
 
 PROMPTS_MAX = 64
@@ -72,7 +74,7 @@ def join_answers(answers: list[bytes], n: int) -> bytes:
 
 
 def _counted_on(choice: dict[str, Raw], offset: int) -> dict[str, Raw]:
-    index = _decode_index(choice["index"]) or 0
+    index = _decode_index(choice.get("index", NULL)) or 0
     return {**choice, "index": Raw(_encode(index + offset))}
 
 
@@ -92,7 +94,8 @@ def added_up(usages: list[dict[str, Any]]) -> dict[str, Any]:
 class StreamJoiner:
     """Makes one stream of those of the prompts, of which each is fed after the one before has ended.
 
-    `feed` takes whole frames. `last` is said before the last prompt's: its end is the whole stream's.
+    `feed` takes whole frames, a provider's own among them. `last` is said before the last prompt's: its end is the
+    whole stream's.
     """
 
     def __init__(self, n: int) -> None:
@@ -107,17 +110,20 @@ class StreamJoiner:
         self.last = last
 
     def feed(self, frames: bytes) -> bytes:
-        return b"".join([self._frame(frame) for frame in frames.split(b"\n\n") if frame])
+        return b"".join([self._frame(frame) for frame in EVENTS.findall(frames)])
 
     def _frame(self, frame: bytes) -> bytes:
-        data = frame.removeprefix(b"data: ")
-        if data == b"[DONE]":
-            return frame + b"\n\n" if self.last else b""
-        if data is frame:
-            return frame + b"\n\n"  # a comment
-        chunk = _decode(data)
+        data = data_of(frame)
+        if data is None:
+            return frame  # a comment
+        if data.startswith(b"[DONE]"):
+            return frame if self.last else b""
+        try:
+            chunk = _decode(data)
+        except BAD_BODY:
+            return frame  # it passed as it is, being no end: so it does here
         if chunk.error != NULL:
-            return frame + b"\n\n"
+            return frame
         if chunk.choices:
             choices = [_counted_on(choice, self._place * self._n) for choice in chunk.choices]
             data = splice_member(data, "choices", _encode(choices))
@@ -133,7 +139,7 @@ class StreamJoiner:
     def _of_one_answer(self, data: bytes) -> bytes:
         """Return the chunk under the id of the first: to the client they are one answer."""
         if self._id is None:
-            self._id = _decode_members(data)["id"]
+            self._id = _decode_members(data).get("id", NULL)
             return data
         return splice_member(data, "id", bytes(self._id))
 

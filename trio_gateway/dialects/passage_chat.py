@@ -1,5 +1,6 @@
 """The openai_chat dialect's streams and bodies on their way through untouched: the commonest passage, and the fastest.
 
+Those of the legacy completions go the same way: usage, errors, finish reasons and the end are told alike.
 A chunk is looked at only for what can matter: usage, an error, a finish reason, the end. Everything else leaves
 as it came. The looking is by substring search, which costs a tenth of decoding; what is found is then decoded.
 """
@@ -180,7 +181,7 @@ class ChatStream:
         return bytes(passed)
 
     def _look_at(self, frame: bytes) -> bytes:
-        data = _data(frame)
+        data = data_of(frame)
         if data is None:
             return frame  # a comment
         if data.startswith(b"[DONE]"):
@@ -248,7 +249,7 @@ def _ordinary_end(frames: bytes, at: int) -> int:
 
 def _is_whole(rest: bytes) -> bool:
     """Say whether what no blank line followed is an event that was not cut off within."""
-    data = _data(rest)
+    data = data_of(rest)
     if data is None or data.startswith(b"[DONE]"):
         return data is not None
     try:
@@ -258,6 +259,7 @@ def _is_whole(rest: bytes) -> bool:
     return True
 
 
-def _data(frame: bytes) -> bytes | None:
+def data_of(frame: bytes) -> bytes | None:
+    """Return an event's data; None for what has none: a comment, or the space between two."""
     lines = [line[5:] for line in frame.splitlines() if line.startswith(b"data:")]
     return b"\n".join(line.strip() for line in lines) if lines else None

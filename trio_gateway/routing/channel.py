@@ -75,11 +75,18 @@ class Channel:
 
     def speaks(self, carriage: Carriage, model: str) -> str:
         """Return what a request goes out in: the channel's dialect, an older endpoint of it, or OpenAI's second one."""
-        if carriage.older is not None and carriage.older in self.address.older:
+        if carriage.older is not None and self.has(carriage.older, model):
             return carriage.older
         if self.address.responses is not None and carriage.wants_responses(self.capabilities(model)):
             return "openai_responses"
         return self.dialect_name
+
+    def has(self, older: str, model: str) -> bool:
+        """Say whether the model is served at an older endpoint of the channel's dialect."""
+        if older not in self.address.older:
+            return False
+        # Everybody speaks Chat. Who has the endpoint before it, and for which models, has to be known.
+        return older != "openai_completions" or self.capabilities(model).completions
 
     def request_target(self, operation: Operation, model: str, stream: bool, speaks: str = "") -> bytes:
         """Return the request target of an operation. Raises InvalidRequest where the provider has none for it."""

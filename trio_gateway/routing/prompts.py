@@ -1,5 +1,8 @@
 """The answer to a request with several prompts: one upstream call each, all of them within the exchange.
 
+Where every target takes such a request as it is, it passes whole. Where only some do they are asked the prompts one by
+one like the others, for it is not known before an attempt who answers.
+
 A plain answer's calls run side by side, a bounded number at a time, and the first failure ends the others. A stream's
 run one after the other: each is opened when the one before has ended, and waited for as patiently as the first.
 """
@@ -35,7 +38,7 @@ async def open_prompts(router: Router, plan: Plan, ask: Ask, patiently: Patientl
 
     `patiently` opens the streams after the first one, between which the client would hear nothing.
     """
-    prompts = split_prompts(ask.body)
+    prompts = None if router.all_have(plan, DIALECT) else split_prompts(ask.body)
     if prompts is None:
         return await router.open(plan, ask)
     several = _Several(router, plan, ask, prompts, patiently)

@@ -37,6 +37,7 @@ PROVIDERS: dict[ProviderName, Provider] = {
         "/models",
         "/embeddings",
         responses_path="/responses",
+        older_paths={"openai_completions": "/completions"},
     ),
     "openai_compatible": Provider(
         "openai_chat",
@@ -46,6 +47,7 @@ PROVIDERS: dict[ProviderName, Provider] = {
         "/chat/completions",
         "/models",
         "/embeddings",
+        older_paths={"openai_completions": "/completions"},
     ),
     "anthropic": Provider(
         "anthropic_messages",

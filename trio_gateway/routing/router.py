@@ -52,6 +52,11 @@ class Router:
         assert scope.cancelled_caught
         raise client_timeout()
 
+    def all_have(self, plan: Plan, older: str) -> bool:
+        """Say whether all that may serve has an older endpoint of its dialect itself, and nothing is translated."""
+        targets = [state.target for stage in plan.stages for state in stage.states]
+        return all(self._channels[target.channel].has(older, target.model) for target in targets)
+
     async def _open(self, plan: Plan, ask: Ask) -> OpenAnswer:
         if plan.single is not None:
             return await self._trier.try_target(plan.single, ask, ask.carriage)
