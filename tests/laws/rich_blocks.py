@@ -7,7 +7,7 @@ from typing import Any
 
 from answers import Cut, Sketch, anthropic_usage, gemini_usage, named_frame, ollama_line
 from hypothesis import strategies as st
-from rich_values import Ids, Tokens, logprobs, maybe_text, names, plant, plants, some, spread, urls, usages
+from rich_values import Ids, Tokens, logprobs, maybe_text, names, plant, planting, plants, some, spread, urls, usages
 from values import dumps, good_arguments, texts
 
 # ---------------------------------------------------------------------------------------------- Anthropic
@@ -67,7 +67,7 @@ def _anthropic_citations(draw: st.DrawFn) -> Sketch:
         case "web":
             title = draw(st.sampled_from(("A page", "A page", None)))
             found = {"url": draw(urls), "title": title, "encrypted_index": "aW5kZXg="}
-            return {"type": "web_search_result_location", **cited, **found}
+            return plant({"type": "web_search_result_location", **cited, **found}, draw(planting))
         case "char":
             return {"type": "char_location", **document, "start_char_index": 0, "end_char_index": 1}
         case "page":

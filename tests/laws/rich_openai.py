@@ -7,7 +7,21 @@ from typing import Any
 
 from answers import CREATED, Cut, Sketch, chat_usage, data_frame, named_frame, responses_usage
 from hypothesis import strategies as st
-from rich_values import Ids, Tokens, arguments, logprobs, maybe_text, names, plant, plants, some, spread, urls, usages
+from rich_values import (
+    Ids,
+    Tokens,
+    arguments,
+    logprobs,
+    maybe_text,
+    names,
+    plant,
+    planting,
+    plants,
+    some,
+    spread,
+    urls,
+    usages,
+)
 from values import texts
 
 # --------------------------------------------------------------------------------------------------- Chat
@@ -78,7 +92,8 @@ def _chat_calls(draw: st.DrawFn, tokens: Tokens, ids: Ids) -> Sketch:
 def _chat_annotations(draw: st.DrawFn, length: int) -> Sketch:
     start = draw(st.integers(0, length))
     citation = {"start_index": start, "end_index": draw(st.integers(start, length)), "title": "A page"}
-    return {"type": "url_citation", "url_citation": {**citation, "url": draw(urls)}}
+    page = plant({**citation, "url": draw(urls)}, draw(planting))
+    return plant({"type": "url_citation", "url_citation": page}, draw(planting))
 
 
 @st.composite
@@ -274,7 +289,7 @@ def _responses_annotations(draw: st.DrawFn, length: int) -> Sketch:
     where = {"start_index": start, "end_index": draw(st.integers(start, length))}
     kind = draw(st.sampled_from(("url_citation", "url_citation", "file_citation", "container_file_citation")))
     if kind == "url_citation":
-        return {"type": kind, **where, "title": "A page", "url": draw(urls)}
+        return plant({"type": kind, **where, "title": "A page", "url": draw(urls)}, draw(planting))
     if kind == "file_citation":
         return {"type": kind, "file_id": "file_1", "filename": "a.txt", "index": start}
     return {"type": kind, "file_id": "file_1", "filename": "a.txt", "container_id": "c_1", **where}

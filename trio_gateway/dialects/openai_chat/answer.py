@@ -9,7 +9,7 @@ import msgspec
 from gateway_schemas import openai_chat as wire_chat
 from trio_gateway.dialects import wire
 from trio_gateway.dialects.answer_places import citations_at, place
-from trio_gateway.dialects.citations import NO_QUOTE, is_quoted
+from trio_gateway.dialects.citations import left_out
 from trio_gateway.dialects.conversation import (
     Answer,
     AnswerContext,
@@ -296,8 +296,8 @@ class _MessageWriter:
                 self._losses.append(Loss(citations_at(part.at), NO_PAGE))
             else:
                 self._annotations.append(annotation)
-                if annotation is not raw and is_quoted(raw):
-                    self._losses.append(Loss(citations_at(part.at), NO_QUOTE))
+                if (reason := left_out(raw, annotation)) is not None:
+                    self._losses.append(Loss(citations_at(part.at), reason))
         if part.text:
             self._texts.append(part.text)
 

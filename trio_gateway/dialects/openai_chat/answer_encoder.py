@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from gateway_schemas import openai_chat as wire_chat
-from trio_gateway.dialects.citations import NO_QUOTE, is_quoted
+from trio_gateway.dialects.citations import left_out
 from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses, Reasoning, Token, Usage
 from trio_gateway.dialects.events import (
     AnswerEvent,
@@ -227,8 +227,8 @@ class AnswerEncoder:
                 self._lose(choice.index, NO_PAGE)
             else:
                 annotations.append(annotation)
-                if annotation is not raw and is_quoted(raw):
-                    self._lose(choice.index, NO_QUOTE)
+                if (reason := left_out(raw, annotation)) is not None:
+                    self._lose(choice.index, reason)
         if annotations:
             out.append(choice.chunk(b'"annotations":' + _json(annotations)))
 

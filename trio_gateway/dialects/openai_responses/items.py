@@ -10,7 +10,7 @@ import msgspec
 
 from gateway_schemas import openai_responses as wire
 from trio_gateway.dialects.answer_places import place
-from trio_gateway.dialects.citations import NO_QUOTE, is_quoted, read_citation
+from trio_gateway.dialects.citations import left_out, read_citation
 from trio_gateway.dialects.conversation import Loss, Losses, Stop, Token, Usage
 from trio_gateway.dialects.names import NameRules
 from trio_gateway.dialects.opaque import carry, recognise
@@ -161,8 +161,8 @@ def annotations_of(
             losses.append(Loss(at, NO_COUNTERPART))
             continue
         annotations.append(annotation)
-        if is_quoted(citation):
-            losses.append(Loss(at, NO_QUOTE))
+        if (reason := left_out(citation, annotation)) is not None:
+            losses.append(Loss(at, reason))
     return annotations
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from gateway_schemas import openai_responses as wire
+from trio_gateway.dialects.citations import left_out
 from trio_gateway.dialects.conversation import AnswerContext, Loss, Losses, Reasoning, Stop, Token, ToolCall, Usage
 from trio_gateway.dialects.events import (
     AnswerEvent,
@@ -316,6 +317,8 @@ class AnswerEncoder:
             part.cited.append(event.raw)  # perhaps for the whole text, which is not known yet
         else:
             self._annotate(part, annotation)
+            if (reason := left_out(event.raw, annotation)) is not None:
+                self.losses.append(Loss("/citations", reason))
 
     def _annotate(self, part: OpenPart, annotation: msgspec.Raw) -> None:
         members = b'%b,"annotation_index":%d,"annotation":%b' % (part.place, len(part.annotations), _encode(annotation))
