@@ -129,3 +129,47 @@ def test_openais_own_client_reads_the_end(sse: Sse) -> None:
     assert (failed.response.id, failed.response.status) == ("resp_1", "failed")
     assert failed.response.error is not None
     assert failed.response.error.message == "Too slow."
+
+
+ERROR = {"type": "error", "sequence_number": 7, "code": "context_length_exceeded", "message": "Long.", "param": None}
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2])
+def test_so_it_is_behind_an_error_whose_frame_is_not_ended(sse: Sse, events_of: Events, cut: int) -> None:
+    passage = ResponsesStream(str)
+    said = sse(*BEGUN, ERROR | {"sequence_number": len(BEGUN), "code": "server_error"})
+    told = passage.feed(said[: len(said) - cut]) + passage.close()
+    *_, error, failed = events_of(told.replace(b"\n\n\n", b"\n\n"))
+    assert (error["type"], failed["type"]) == ("error", "response.failed")
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_a_providers_own_error_is_followed_by_the_response_that_failed(sse: Sse, follows: bool) -> None:
+    passage = ResponsesStream(str)
+    failed = {"type": "response.failed", "sequence_number": 8, "response": RESPONSE | {"status": "failed"}}
+    said = sse(*BEGUN, ERROR)
+    told = passage.feed(said) + (passage.feed(sse(failed)) if follows else b"") + passage.close()
+    assert told.startswith(said)
+    name, data = told[len(said) : -2].split(b"\n")
+    assert name == b"event: response.failed"
+    assert msgspec.json.decode(data.removeprefix(b"data: ")) == {
+        "type": "response.failed",
+        "sequence_number": 8,
+        "response": RESPONSE | {"status": "failed", "error": {"code": "context_length_exceeded", "message": "Long."}},
+    }
+    assert passage.ended
+
+
+def test_a_response_that_the_provider_says_failed_is_the_last_word(sse: Sse) -> None:
+    passage = ResponsesStream(str)
+    error = {"code": "server_error", "message": "Broken."}
+    failed = {"type": "response.failed", "sequence_number": 4, "response": RESPONSE | {"error": error}}
+    assert passage.feed(sse(*BEGUN, failed)) + passage.close() == sse(*BEGUN, failed)
+
+
+def test_an_error_before_anything_is_seen_can_be_tried_elsewhere(sse: Sse) -> None:
+    passage = ResponsesStream(str)
+    assert passage.feed(sse(CREATED, PROGRESS, ERROR)) + passage.close() == b""
+    assert not passage.begun
+    assert passage.error is not None
+    assert passage.error.code == "context_length_exceeded"

@@ -69,16 +69,18 @@ class AnswerDecoder:
     """See `dialects.AnswerDecoder`. `number` is that of the last event that could be read; -1 where none had one.
 
     With `keeps_response`, `response` is the response's object as the stream began with it; None where it did not.
+    `told_error` says that an `error` event ended the stream: a response that failed often follows it, and is not read.
     """
 
     __slots__ = ("_ended", "_has_calls", "_keeps_response", "_parts", "_sse", "_started", "_thought_ids", "_unread",
-                 "ended_at", "losses", "number", "response")  # fmt: skip
+                 "ended_at", "losses", "number", "response", "told_error")  # fmt: skip
 
     def __init__(self, *, keeps_response: bool = False) -> None:
         self.losses: Losses = []
         self.ended_at: int | None = None
         self.number = -1
         self.response: msgspec.Raw | None = None
+        self.told_error = False
         self._keeps_response = keeps_response
         self._sse = SseDecoder()
         self._unread = UnreadOfEvents(_READ)
@@ -216,6 +218,9 @@ class AnswerDecoder:
 
     def _on_error(self, event: wire.StreamEvent) -> None:
         """An error has its members at the top, by the document, or in `error`, by recordings."""
+        self.told_error = True
+        if event.sequence_number is not None:
+            self.number = event.sequence_number
         if event.error is not msgspec.UNSET and event.error != msgspec.Raw(b"null"):
             raise error_of(read_error_member(event.error))
         raise error_of(wire.ErrorBody(event.message, None, event.param, event.code))
