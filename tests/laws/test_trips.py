@@ -18,8 +18,8 @@ from trips import ANY, carry, module, read_request
 from values import bad_arguments, dumps, good_arguments, json_objects
 
 from trio_gateway import translate_answer, translate_request
-from trio_gateway.dialects.conversation import Reasoning, ToolCall, ToolResult, Turn
-from trio_gateway.dialects.gemini.results import NO_RESULT
+from trio_gateway.dialects.conversation import Reasoning, Text, ToolCall, ToolResult, Turn
+from trio_gateway.dialects.unanswered import NO_RESULT
 from trio_gateway.errors import InvalidRequest, UpstreamError
 
 
@@ -106,7 +106,7 @@ def test_r03_a_second_trip_loses_nothing_more(source: str, target: str, data: st
 
 def settles_later(body: bytes, once: bytes, source: str, target: str) -> bool:
     """Say whether what one trip gives may not yet be what every later trip gives: in these cases, and no others."""
-    if source == "gemini" and target in ("openai_chat", "openai_responses", "ollama") and bytes(NO_RESULT) in once:
+    if target in ("openai_chat", "openai_responses", "ollama") and _has_error_for_no_result(source, once):
         # An error stood in on the way back for a result that was not there: that it is one falls on the next.
         return True
     there = carry(body, source, target)
@@ -121,6 +121,12 @@ def settles_later(body: bytes, once: bytes, source: str, target: str) -> bool:
     # A message was left out whole, moved, or joined to another: what now stands side by side, or last, has rules of its
     # own that only the next trip follows.
     return [turn.role for turn in before] != [turn.role for turn in after]
+
+
+def _has_error_for_no_result(source: str, body: bytes) -> bool:
+    results = (part for turn in read_request(source, body).turns for part in turn.parts if isinstance(part, ToolResult))
+    texts = ([part.text for part in result.parts if isinstance(part, Text)] for result in results if result.is_error)
+    return [NO_RESULT] in texts
 
 
 def _thinks(turns: list[Turn]) -> bool:

@@ -117,6 +117,10 @@ REFUSED = {
     ),
     "a role of chat": (request({"role": "tool", "content": "x"}), "Invalid value: 'tool'"),
     "a call without its output": (request(USER, call("a")), "No tool output found for function call a"),
+    "a custom tool's call without its output": (
+        request(USER, {"type": "custom_tool_call", "call_id": "a", "name": "f", "input": "x"}),
+        "No tool output found for custom tool call a",
+    ),
     "an output without its call": (request(USER, output("a")), "No tool call found"),
     "arguments as an object": (request(call("a", arguments={}), output("a")), "are strings"),
     "too long a call id": (request(call("a" * 65), output("a" * 65)), "call_id"),

@@ -32,6 +32,8 @@ _PARTS = {
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _TOKEN = re.compile(r"[A-Za-z0-9+/=_-]*")  # what encrypted content is made of; the provider itself decrypts it
 _MAX_CALL_ID = 64
+_CALLS = {"function_call": "function call", "custom_tool_call": "custom tool call"}
+_OUTPUTS = ("function_call_output", "custom_tool_call_output")
 _MIN_OUTPUT_TOKENS = 16
 
 
@@ -60,11 +62,11 @@ def _check_item(item: Any, where: str) -> None:
             raise _bad(f"Unknown parameter: '{where}.{field}'.", f"{where}.{field}", "unknown_parameter")
     if kind == "message":
         _check_message(item, where)
-    elif kind in ("function_call", "function_call_output"):
+    elif kind in (*_CALLS, *_OUTPUTS):
         call_id = tag(item, "call_id")
         if not call_id or len(call_id) > _MAX_CALL_ID:
             raise _bad(f"Invalid '{where}.call_id': expected 1 to {_MAX_CALL_ID} characters.", f"{where}.call_id")
-        if kind == "function_call_output" and not isinstance(item.get("output"), str | list):
+        if kind in _OUTPUTS and not isinstance(item.get("output"), str | list):
             raise _bad(f"Missing required parameter: '{where}.output'.", where, "missing_required_parameter")
         if kind == "function_call" and (tag(item, "arguments") is None or not tag(item, "name")):
             raise _bad(f"Invalid '{where}': 'name' and 'arguments' are strings.", where, "invalid_type")
@@ -90,16 +92,16 @@ def _check_message(item: dict[str, Any], where: str) -> None:
 
 
 def _check_pairing(items: list[Any], *, stateful: bool) -> None:
-    calls = [item["call_id"] for item in items if tag(item) == "function_call"]
-    outputs = [item["call_id"] for item in items if tag(item) == "function_call_output"]
-    for call in calls:
+    calls = {item["call_id"]: _CALLS[kind] for item in items if (kind := tag(item)) in _CALLS}
+    outputs = [item["call_id"] for item in items if tag(item) in _OUTPUTS]
+    for call, what in calls.items():
         if call not in outputs:
-            raise _bad(f"No tool output found for function call {call}.", "input")
+            raise _bad(f"No tool output found for {what} {call}.", "input")
     for output in outputs:
         # The call may stand in the conversation that the provider keeps.
         if output not in calls and not stateful:
             raise _bad(f"No tool call found for function call output with call_id {output}.", "input")
-    if len(set(calls)) != len(calls) or len(set(outputs)) != len(outputs):
+    if len(calls) != sum(tag(item) in _CALLS for item in items) or len(set(outputs)) != len(outputs):
         raise _bad("Duplicate call_id in the input.", "input")
 
 

@@ -37,6 +37,7 @@ from trio_gateway.errors import InvalidRequest
 
 REQUEST: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(completion_create_params.CompletionCreateParamsNonStreaming)
 HI = Turn("user", [Text("hi", "/messages/0")], "/messages/0")
+ANSWERED = (Turn("tool", [ToolResult("a", [Text("1")])]),)
 SCHEMA = msgspec.Raw(b'{ "type":"object" }')
 
 
@@ -51,8 +52,10 @@ def encode(
     return decoded, [loss.pointer for loss in losses]
 
 
-def messages(*parts: Part, role: Any = "user", **options: Any) -> tuple[list[dict[str, Any]], list[str]]:
-    body, losses = encode(Turn(role, list(parts), "/t"), **options)
+def messages(
+    *parts: Part, role: Any = "user", after: tuple[Turn, ...] = (), **options: Any
+) -> tuple[list[dict[str, Any]], list[str]]:
+    body, losses = encode(Turn(role, list(parts), "/t"), *after, **options)
     return body["messages"], losses
 
 
@@ -180,7 +183,7 @@ def test_images_of_results_follow_the_last_result_of_the_group() -> None:
 
 
 def test_an_assistant_message_of_calls_alone_has_no_content() -> None:
-    (message,), losses = messages(Text(""), ToolCall("a", "f", "{}"), role="assistant")
+    (message, _), losses = messages(Text(""), ToolCall("a", "f", "{}"), role="assistant", after=ANSWERED)
     assert "content" not in message
     assert losses == []
 
@@ -193,7 +196,7 @@ def test_text_after_a_call_moves_forward_and_says_so() -> None:
 
 @pytest.mark.parametrize("arguments", ["[1]", '{"a":', "", "null", '{ "a" : 1e2 }'])
 def test_arguments_stay_the_text_they_were(arguments: str) -> None:
-    (message,), _ = messages(ToolCall("a", "f", arguments), role="assistant")
+    (message, _), _ = messages(ToolCall("a", "f", arguments), role="assistant", after=ANSWERED)
     assert message["tool_calls"][0]["function"]["arguments"] == (arguments or "{}")
 
 
@@ -201,12 +204,12 @@ def test_long_ids_are_hashed_alike_in_call_and_result() -> None:
     long = "toolu|" + "x" * 200
     body, losses = encode(
         Turn("assistant", [ToolCall(long, "f", "{}", "/c"), ToolCall(long + "y", "f", "{}", "/d")]),
-        Turn("tool", [ToolResult(long, [Text("1")], "/r")]),
+        Turn("tool", [ToolResult(long, [Text("1")], "/r"), ToolResult(long + "y", [Text("1")], "/s")]),
     )
     first, second = (call["id"] for call in body["messages"][0]["tool_calls"])
     assert first == body["messages"][1]["tool_call_id"] != second
     assert len(first) == 40
-    assert losses == ["/c", "/d", "/r"]
+    assert losses == ["/c", "/d", "/r", "/s"]
 
 
 def test_reasoning_stays_here_unless_the_target_wants_it_back() -> None:

@@ -34,6 +34,7 @@ from trio_gateway.dialects.conversation import (
 from trio_gateway.dialects.media import image_type_of_base64, media_type_of_base64, not_inlined
 from trio_gateway.dialects.members import citations_at, member, token_at
 from trio_gateway.dialects.names import carry_name
+from trio_gateway.dialects.unanswered import ERROR_STANDS_IN, NO_RESULT
 from trio_gateway.errors import InvalidRequest
 
 NAME = "anthropic_messages"
@@ -45,7 +46,7 @@ BLANK = "the provider takes no text of white space only"
 class BlockWriter:
     """Writes parts one by one. Raises InvalidRequest for media that the target does not take in this form."""
 
-    __slots__ = ("_call_names", "_capabilities", "_losses", "_marks", "_own", "_source", "region")
+    __slots__ = ("_call_names", "_capabilities", "_losses", "_marks", "_own", "_source", "calls", "region")
 
     def __init__(self, source: str, capabilities: Capabilities, marks: CacheMarks, losses: Losses) -> None:
         self._source = source
@@ -54,6 +55,7 @@ class BlockWriter:
         self._marks = marks
         self._losses = losses
         self._call_names: dict[str, str] = {}
+        self.calls: list[ToolCall] = []  # that were written, and nobody has taken yet
         self.region = "messages"
 
     def write(self, part: Part) -> object | None:
@@ -165,6 +167,7 @@ class BlockWriter:
         if part.item_id is not None:
             self.lose(member(self._source, part.at, "item_id"), "the provider's calls have one id only")
         self._call_names[part.id] = part.name
+        self.calls.append(part)
         input_ = wrap(part.arguments) if part.custom else self._input(part)
         block = wire_shapes.ToolUseBlock(carry_id(part.id), carry_name(part.name, part.at, part.custom), input_)
         self._marks.add(self.region, block, part.cache, part.at)
@@ -190,6 +193,11 @@ class BlockWriter:
             block.content = cast(Any, content)
         self._marks.add(self.region, block, part.cache, part.at)
         return block
+
+    def stand_in(self, call: ToolCall) -> object:
+        """Return a result that says there is none."""
+        self.lose(call.at, ERROR_STANDS_IN)
+        return wire_shapes.ToolResultBlock(carry_id(call.id), NO_RESULT, is_error=True)
 
     def _in_result(self, part: Part) -> object | None:
         if isinstance(part, ToolCall | ToolResult | Reasoning):

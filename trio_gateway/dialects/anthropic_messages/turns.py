@@ -1,8 +1,8 @@
 """Turns of a Conversation, written as `system` and `messages`.
 
 Anthropic wants user and assistant in turns, a user first, and a call's results at the head of the user message that
-follows it. System text comes first, in `system`; recent models also take it in the middle, where a user message
-precedes it and an assistant's, or nothing, follows.
+follows it: where one is missing there, it refuses the request. System text comes first, in `system`; recent models also
+take it in the middle, where a user message precedes it and an assistant's, or nothing, follows.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from trio_gateway.dialects.conversation import (
     ToolResult,
     Turn,
 )
+from trio_gateway.dialects.unanswered import TOO_LATE, OpenCalls
 from trio_gateway.errors import InvalidRequest
 
 NAME = "anthropic_messages"
@@ -48,12 +49,13 @@ def write_turns(
             writer.write_assistant(turn)
         else:
             writer.write_user(turn)
-    writer.check_end(turns)
+    writer.end(turns)
     return writer.system, writer.messages
 
 
 class _TurnWriter:
-    __slots__ = ("_blocks", "_capabilities", "_losses", "_own", "_previous", "_results", "messages", "system")
+    __slots__ = ("_blocks", "_capabilities", "_losses", "_open", "_own", "_previous", "_results",
+                 "messages", "system")  # fmt: skip
 
     def __init__(
         self, conversation: Conversation, capabilities: Capabilities, blocks: BlockWriter, losses: Losses
@@ -63,6 +65,7 @@ class _TurnWriter:
         self._blocks = blocks
         self._losses = losses
         self._previous: Turn | None = None  # that wrote something into `messages`
+        self._open = OpenCalls()
         self._results = 0  # how many results the last message begins with
         self.system: list[object] = []
         self.messages: list[dict[str, Any]] = []
@@ -110,6 +113,10 @@ class _TurnWriter:
                 pointer=turn.at,
             )
         self._append("assistant", content, turn)
+        calls, self._blocks.calls = self._blocks.calls, []
+        if not self._own:
+            for call in calls:
+                self._open.ask(call)
 
     def _assistant_block(self, part: Part) -> object | None:
         if type(part) is Image or type(part) is File:
@@ -121,8 +128,13 @@ class _TurnWriter:
         results: list[object] = []
         rest: list[object] = []
         for part in turn.parts:
-            if (block := self._blocks.write(part)) is not None:
-                (results if type(part) is ToolResult else rest).append(block)
+            if type(part) is not ToolResult:
+                if (block := self._blocks.write(part)) is not None:
+                    rest.append(block)
+            elif not self._open.answer(part) and self._open.is_passed_over(part):
+                self._losses.append(Loss(part.at, TOO_LATE))
+            else:
+                results.append(self._blocks.write(part))
         message = self.messages[-1] if self.messages else None
         if message is None or message["role"] != "user":
             if self._append("user", results + rest, turn):
@@ -147,6 +159,8 @@ class _TurnWriter:
             self._lose(turn, "an empty message is left out")
             return False
         self._previous = turn
+        if self._open.waiting and role != "user" and self.messages[-1]["role"] == "user":
+            self._stand_in()
         if self.messages and self.messages[-1]["role"] == role:
             if not self._own:
                 self._lose(turn, "it becomes one message with the one before")
@@ -155,8 +169,19 @@ class _TurnWriter:
         self.messages.append({"role": role, "content": content})
         return True
 
-    def check_end(self, turns: list[Turn]) -> None:
-        """Raise InvalidRequest for a conversation that the target refuses as a whole."""
+    def _stand_in(self) -> None:
+        """Put an error in the place of each result that the last message, a user's, lacks."""
+        errors = [self._blocks.stand_in(call) for call in self._open.pass_over()]
+        self.messages[-1]["content"][self._results : self._results] = errors
+        self._results += len(errors)
+
+    def end(self, turns: list[Turn]) -> None:
+        """Answer the last calls. Raise InvalidRequest for a conversation that the target refuses as a whole."""
+        if self._open.waiting:
+            if self.messages[-1]["role"] != "user":
+                self.messages.append({"role": "user", "content": []})
+                self._results = 0
+            self._stand_in()
         if not self.messages:
             raise InvalidRequest(
                 "This model's provider requires at least one message of the user's, with something in it.",

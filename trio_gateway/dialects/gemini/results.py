@@ -14,6 +14,7 @@ from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Audio, File, Image, Loss, Losses, Part, Text, ToolResult
 from trio_gateway.dialects.gemini.media import read_blob, read_file_data, write_media
 from trio_gateway.dialects.members import citations_at, mark_at
+from trio_gateway.dialects.unanswered import NO_RESULT as NO_RESULT_TEXT
 from trio_gateway.dialects.wire import BAD_BODY
 from trio_gateway.errors import InvalidRequest
 
@@ -31,7 +32,7 @@ _decode_error = msgspec.json.Decoder(_Error).decode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
-NO_RESULT = Raw(b'{"error":"No result was given for this call."}')
+NO_RESULT = Raw(_encode({"error": NO_RESULT_TEXT}))
 
 
 def read_response(raw: Raw | UnsetType, at: str) -> tuple[str | None, bool | None]:

@@ -36,6 +36,7 @@ from trio_gateway.dialects.gemini.results import NO_RESULT, write_result
 from trio_gateway.dialects.gemini.tokens import NAME, SKIP_SIGNATURE
 from trio_gateway.dialects.members import citations_at, mark_at, member, token_at
 from trio_gateway.dialects.names import carry_name
+from trio_gateway.dialects.unanswered import ERROR_STANDS_IN
 from trio_gateway.dialects.wire import BAD_BODY
 
 _INT_EXACT = 2**53
@@ -202,7 +203,7 @@ class ContentsWriter:
         if len(answered) < len(self._calls):
             for place, call in enumerate(self._calls):
                 if place not in answered:
-                    self._lose(call.at, "has no result: an error stands in for it")
+                    self._lose(call.at, ERROR_STANDS_IN)
                     answered[place] = wire_gemini.FunctionResponse(call.wire_id, call.name, NO_RESULT)
         if answered:
             parts = [wire_gemini.Part(function_response=answered[place]) for place in sorted(answered)]

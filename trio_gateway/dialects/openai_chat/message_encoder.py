@@ -1,8 +1,9 @@
 """Write turns as Chat's messages.
 
 Chat has one content and one list of calls an assistant message, text only in system and tool messages, and no
-place for reasoning. What that moves or drops is a loss. A message depends on the turns before it alone, never on
-later ones, so that a longer history begins with the same bytes.
+place for reasoning; the results of calls come right after them, and where one is missing there, OpenAI refuses the
+request. What that moves or drops is a loss. What the model said depends on the turns before it alone, and with it all
+that was said before: a longer history begins with the same bytes, but for results that had not come.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from trio_gateway.dialects.conversation import (
 from trio_gateway.dialects.members import citations_at, mark_at, member, token_at
 from trio_gateway.dialects.openai_chat.media import audio_part, file_part, image_part
 from trio_gateway.dialects.openai_chat.reasoning import ME, details_of, extra_of_token
+from trio_gateway.dialects.unanswered import NO_RESULT, TEXT_STANDS_IN, TOO_LATE, OpenCalls
 
 _MAX_ID = 40  # what OpenAI takes as the id of a call
 _TTLS = ("30m", "12h")
@@ -40,7 +42,7 @@ _UNREADABLE = "a reasoning token of {} means nothing to another provider"
 class MessageWriter:
     """Writes the messages of one request. Raises InvalidRequest for media that Chat has no way to name."""
 
-    __slots__ = ("_capabilities", "_losses", "_moved", "_names", "_source", "messages")
+    __slots__ = ("_capabilities", "_losses", "_moved", "_names", "_open", "_place", "_source", "messages")
 
     def __init__(self, source: str, capabilities: Capabilities, losses: Losses) -> None:
         self.messages: list[Message] = []
@@ -48,15 +50,16 @@ class MessageWriter:
         self._capabilities = capabilities
         self._losses = losses
         self._names: dict[str, str] = {}  # call id → function name
+        self._open = OpenCalls()
+        self._place = 0  # in `messages`, of the next result of the calls that wait
         self._moved: list[ContentPart] = []  # media of the tool results at hand: they follow as a user message
 
     def write(self, turns: list[Turn]) -> list[Message]:
         for turn in turns:
-            if turn.role != "tool":
-                self._end_results()
             if turn.phase is not None:
                 self._lose(turn.phase_pointer, "Chat has no phase of a message")
             self._write_turn(turn)
+        self._stand_in()
         self._end_results()
         return self.messages
 
@@ -66,15 +69,25 @@ class MessageWriter:
             if turn.parts and message == wire_chat.AssistantMessage("", turn.name):
                 self._lose(turn.at, "nothing of it is left")
             else:
-                self.messages.append(message)
+                if self._open.waiting:
+                    self._stand_in()
+                self._append(message)
+                if message.tool_calls and self._source != ME:
+                    self._ask(turn)
         elif turn.role == "tool":
             self._tool(turn)
         elif turn.role == "user":
-            self.messages.append(wire_chat.UserMessage(self._content(turn, media=True), turn.name))
+            self._append(wire_chat.UserMessage(self._content(turn, media=True), turn.name))
         elif turn.role == "developer":
-            self.messages.append(wire_chat.DeveloperMessage(self._content(turn, media=False), turn.name))
+            self._append(wire_chat.DeveloperMessage(self._content(turn, media=False), turn.name))
         else:
-            self.messages.append(wire_chat.SystemMessage(self._content(turn, media=False), turn.name))
+            self._append(wire_chat.SystemMessage(self._content(turn, media=False), turn.name))
+
+    def _append(self, message: Message) -> None:
+        """Append a message that is no result."""
+        if self._moved:
+            self._end_results()
+        self.messages.append(message)
 
     def _lose(self, at: str, reason: str) -> None:
         self._losses.append(Loss(at, reason))
@@ -209,16 +222,28 @@ class MessageWriter:
         if len(call_id) <= _MAX_ID:
             return call_id
         self._lose(at, f"an id of more than {_MAX_ID} characters is replaced by its hash")
-        return "call_" + hashlib.sha256(call_id.encode()).hexdigest()[: _MAX_ID - len("call_")]
+        return _short_id(call_id)
 
     # ------------------------------------------------------------------------------------- tool results
 
+    def _ask(self, turn: Turn) -> None:
+        self._place = len(self.messages)
+        for part in turn.parts:
+            if type(part) is ToolCall:
+                self._open.ask(part)
+
     def _tool(self, turn: Turn) -> None:
         for part in turn.parts:
-            if isinstance(part, ToolResult):
-                self.messages.append(self._result(part))
-            else:
+            if not isinstance(part, ToolResult):
                 self._lose(part.at, f"a tool message of Chat has no place for {_name(part)}")
+            elif self._open.answer(part):
+                if self._place < len(self.messages):
+                    self._lose(part.at, "moved before what stands between it and its call")
+                self._insert(self._result(part))
+            elif self._open.is_passed_over(part):
+                self._lose(part.at, TOO_LATE)
+            else:
+                self.messages.append(self._result(part))
 
     def _result(self, result: ToolResult) -> wire_chat.ToolMessage:
         if result.is_error:
@@ -243,10 +268,26 @@ class MessageWriter:
             self._lose(mark_at(result.cache, result.at), "an empty result carries no cache mark")
         return wire_chat.ToolMessage(self._id(result.call_id, result.at), _plain(parts))
 
+    def _insert(self, result: wire_chat.ToolMessage) -> None:
+        self.messages.insert(self._place, result)
+        self._place += 1
+
+    def _stand_in(self) -> None:
+        """The model goes on, or is to: what has not been answered never will be."""
+        for call in self._open.pass_over():
+            self._lose(call.at, TEXT_STANDS_IN)
+            self._insert(wire_chat.ToolMessage(_short_id(call.id), NO_RESULT))
+
     def _end_results(self) -> None:
         if self._moved:
             self.messages.append(wire_chat.UserMessage(self._moved))
             self._moved = []
+
+
+def _short_id(call_id: str) -> str:
+    if len(call_id) <= _MAX_ID:
+        return call_id
+    return "call_" + hashlib.sha256(call_id.encode()).hexdigest()[: _MAX_ID - len("call_")]
 
 
 def _plain(parts: list[ContentPart]) -> str | list[ContentPart]:

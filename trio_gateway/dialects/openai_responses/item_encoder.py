@@ -6,6 +6,7 @@ prompt caches compare.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -41,17 +42,21 @@ from trio_gateway.dialects.openai_responses.items import (
     written_name,
 )
 from trio_gateway.dialects.openai_responses.media import wire_file, wire_image
+from trio_gateway.dialects.unanswered import NO_RESULT, TEXT_STANDS_IN, unanswered
 
 _PHASES = frozenset({"commentary", "final_answer"})
 
 
 class ItemWriter:
-    """Turns in, encoded items out, in `items`. Raises InvalidRequest for media that OpenAI cannot reach."""
+    """Turns in, encoded items out, in `items`. Raises InvalidRequest for media that OpenAI cannot reach.
 
-    __slots__ = ("_after", "_can", "_content", "_last_phase", "_last_spoke", "_phase", "_source", "_turn",
-                 "items", "losses")  # fmt: skip
+    A call's result may come late, but where none is in the `history`, OpenAI refuses the request: a text stands in.
+    """
 
-    def __init__(self, source: str, can: Capabilities, losses: Losses) -> None:
+    __slots__ = ("_after", "_can", "_content", "_history", "_last_phase", "_last_spoke", "_open", "_phase", "_source",
+                 "_turn", "_unanswered", "items", "losses")  # fmt: skip
+
+    def __init__(self, source: str, can: Capabilities, losses: Losses, history: Sequence[Turn] = ()) -> None:
         self.items: list[msgspec.Raw] = []
         self.losses = losses
         self._source = source
@@ -64,9 +69,14 @@ class ItemWriter:
         self._last_spoke = False
         self._phase: str | None = None
         self._turn: Turn | None = None  # the assistant's, as long as nothing of it is written
+        self._history = history
+        self._unanswered: frozenset[int] | None = None  # the identities of its calls without one; None before the first
+        self._open: list[ToolCall] = []  # those of them that were made last
 
     def write(self, turn: Turn) -> None:
         """Write one turn."""
+        if self._open and turn.role != "tool":
+            self.end()
         if turn.name is not None:
             self.losses.append(Loss(f"{turn.at}/name", "a message has no name here"))
         if turn.role == "assistant":
@@ -191,6 +201,10 @@ class ItemWriter:
             self._write(wire.CustomToolCall(call_id, name, part.arguments, item_id, part.namespace), "other")
         else:
             self._write(wire.FunctionCall(call_id, name, part.arguments or "{}", item_id, part.namespace), "other")
+        if self._unanswered is None:
+            self._unanswered = unanswered(self._history)
+        if id(part) in self._unanswered:
+            self._open.append(part)
 
     # ---------------------------------------------------------------------------------- tool results
 
@@ -227,6 +241,15 @@ class ItemWriter:
             self._item(wire.CustomToolCallOutput(output, call_id))
         else:
             self._item(wire.FunctionCallOutput(output, call_id, name=result.name, namespace=result.namespace))
+
+    def end(self) -> None:
+        """Answer the calls that were made last and got no result."""
+        for call in self._open:
+            self.losses.append(Loss(call.at, TEXT_STANDS_IN))
+            output = wire.CustomToolCallOutput if call.custom else wire.FunctionCallOutput
+            self._item(output(NO_RESULT, carry_call_id(call.id)))
+            self._after = None
+        self._open = []
 
     def _call_id(self, call_id: str, at: str) -> str:
         written = carry_call_id(call_id)

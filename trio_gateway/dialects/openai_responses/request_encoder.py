@@ -44,9 +44,11 @@ _UNSAID: dict[str, tuple[object, ...]] = {
 def encode_request(conversation: Conversation, model: str, capabilities: Capabilities) -> tuple[bytes, Losses]:
     """Return the body and all that it could not carry. Raises InvalidRequest."""
     losses = list(conversation.unread)
-    writer = ItemWriter(conversation.source, capabilities, losses)
+    history = () if conversation.source == ME else conversation.turns  # its own client's is that client's affair
+    writer = ItemWriter(conversation.source, capabilities, losses, history)
     for turn in conversation.turns:
         writer.write(turn)
+    writer.end()
     tools, choice = _tools(conversation, capabilities, losses)
     request = wire.CreateResponse(
         model=model,
