@@ -136,7 +136,13 @@ class TextSource(msgspec.Struct, tag_field="type", tag="text"):
     media_type: str = "text/plain"
 
 
-Source: TypeAlias = Base64Source | UrlSource | FileSource | TextSource
+class ContentSource(msgspec.Struct, tag_field="type", tag="content"):
+    """A document made of blocks, texts and images; a string is one text."""
+
+    content: str | list[Raw]
+
+
+Source: TypeAlias = Base64Source | UrlSource | FileSource | TextSource | ContentSource
 
 
 class Citations(msgspec.Struct):
@@ -159,6 +165,16 @@ class DocumentBlock(msgspec.Struct, tag_field="type", tag="document"):
     source: Raw
     title: str | UnsetType | None = UNSET
     context: str | UnsetType | None = UNSET
+    citations: Raw | UnsetType = UNSET
+    cache_control: Raw | UnsetType = UNSET
+
+
+class SearchResultBlock(msgspec.Struct, tag_field="type", tag="search_result"):
+    """What a client's own search has found. `source` says where, often a URL; the content is text blocks."""
+
+    title: str
+    source: str
+    content: list[Raw]
     citations: Raw | UnsetType = UNSET
     cache_control: Raw | UnsetType = UNSET
 

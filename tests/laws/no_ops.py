@@ -81,7 +81,11 @@ _DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
     },
     "anthropic_messages": {
         "/metadata": ({},),
+        "/messages/#/content/#/citations": ({"enabled": False}, {}),
+        "/messages/#/content/#/citations/enabled": (False,),
         "/messages/#/content/#/content": ([],),
+        "/messages/#/content/#/content/#/citations": ({"enabled": False}, {}),
+        "/messages/#/content/#/content/#/citations/enabled": (False,),
         "/messages/#/content/#/is_error": (False,),
         "/output_config": ({},),
         "/service_tier": ("auto", "standard_only"),

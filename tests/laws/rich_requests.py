@@ -321,14 +321,36 @@ _documents = members(
     citations=st.just({"enabled": True}),
     cache_control=_marks,
 )
+_quotations = st.one_of(
+    members(
+        {
+            "type": "document",
+            "source": members({"type": "content", "content": texts | some(_text_blocks | _images)}),
+        },
+        title=texts,
+        context=texts,
+        citations=st.sampled_from(({"enabled": True}, {"enabled": False}, {})),
+        cache_control=_marks,
+    ),
+    members(
+        {"type": "search_result", "title": texts, "source": texts, "content": some(_text_blocks)},
+        citations=st.just({"enabled": True}),
+        cache_control=_marks,
+    ),
+)
 _results = members(
     {"type": "tool_result", "tool_use_id": ids},
-    content=texts | some(_text_blocks | _images),
+    content=texts | some(_text_blocks | _images | _quotations),
     is_error=st.booleans(),
     cache_control=_marks,
 )
 _anthropic_messages = st.one_of(
-    members({"role": "user", "content": texts | some(st.one_of(_text_blocks, _images, _documents, _results), 1, 3)}),
+    members(
+        {
+            "role": "user",
+            "content": texts | some(st.one_of(_text_blocks, _images, _documents, _quotations, _results), 1, 3),
+        }
+    ),
     members(
         {
             "role": "assistant",

@@ -149,8 +149,8 @@ def test_images_and_documents_say_where_their_bytes_are() -> None:
 
 
 def test_what_is_not_known_is_carried_whole() -> None:
-    block = {"type": "search_result", "title": "t", "source": "s", "content": [], "text": 5}
-    nested = {"type": "document", "source": {"type": "content", "content": "x"}}
+    block = {"type": "search_result", "title": "t", "source": "s", "content": 5, "text": 5}
+    nested = {"type": "document", "source": {"type": "hologram", "content": "x"}}
     found = read(messages=user(block, nested))
     one, two = found.turns[0].parts
     assert isinstance(one, Opaque)

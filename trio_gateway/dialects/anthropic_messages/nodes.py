@@ -72,6 +72,8 @@ SOURCES: dict[str, Node[Any]] = {
     "file": Node(wire_shapes.FileSource),
     "text": Node(wire_shapes.TextSource),
 }
+CONTENT_SOURCE = Node(wire_shapes.ContentSource)
+SEARCH_RESULT = Node(wire_shapes.SearchResultBlock)
 
 
 def _union(nodes: dict[str, Node[Any]]) -> Any:

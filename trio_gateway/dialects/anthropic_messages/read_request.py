@@ -33,6 +33,7 @@ from trio_gateway.dialects.anthropic_messages.nodes import (
     TOOL_CHOICE,
     decode_block,
 )
+from trio_gateway.dialects.anthropic_messages.quotations import QUOTED, lay_out, read_quotation
 from trio_gateway.dialects.arguments import unwrap
 from trio_gateway.dialects.capabilities import EFFORT_BUDGETS, effort_of_budget
 from trio_gateway.dialects.conversation import (
@@ -194,6 +195,8 @@ class _Reader:
                 results.append(part)
             elif type(part) is ToolCall or type(part) is Reasoning:
                 raise wrong("A user message takes neither tool_use nor thinking.", f"{at}/content/{i}")
+            elif type(part) is Opaque and part.tag in QUOTED:
+                rest += self.quoted(part)
             else:
                 rest.append(part)
         turns = [Turn("tool", results, at)] if results else []
@@ -254,6 +257,19 @@ class _Reader:
         cache = self.cache(block.cache_control, at)
         return File(media, at, _given(block.title), _given(block.context), enabled, cache)
 
+    def quoted(self, part: Opaque) -> list[Part]:
+        """Return what a document made of blocks, or a search result, says; the part itself where nobody can tell."""
+        named = len(self.unread)
+        quotation = read_quotation(part, self.unread)
+        if quotation is not None:
+            inner = [self.block(raw, at) for raw, at in quotation.blocks()]
+            if all(type(each) in _QUOTABLE for each in inner):
+                mark = self.cache(quotation.cache_control, part.at)
+                if parts := lay_out(quotation, inner, mark, self.unread):
+                    return parts
+        del self.unread[named:]  # all of it falls
+        return [part]
+
     def media(self, raw: Raw, at: str) -> Media | None:
         """Return where the bytes are, None for a source that this gateway does not know."""
         tag = read_request(TAG, bytes(raw), at).type
@@ -299,7 +315,7 @@ class _Reader:
                 part = self.block(raw, f"{at}/content/{i}")
                 if type(part) in _NOT_IN_RESULTS:
                     raise wrong("A tool_result takes text, images and documents.", f"{at}/content/{i}")
-                parts.append(part)
+                parts += self.quoted(part) if type(part) is Opaque and part.tag in QUOTED else [part]
         if _given(block.toolset_name) is not None:
             self.unread.append(Loss(at + "/toolset_name", _NO_COUNTERPART))
         call_id = recognise_id(block.tool_use_id)
@@ -417,6 +433,7 @@ def _is_carrier(part: Reasoning) -> bool:
     return not part.text and not part.redacted and part.token is not None and part.token.issuer == "gemini"
 
 
+_QUOTABLE = frozenset({Text, Image, Opaque})
 _NOT_IN_RESULTS = frozenset({ToolCall, ToolResult, Reasoning})
 _CHOICES: dict[str, Literal["auto", "required", "none"]] = {"auto": "auto", "any": "required", "none": "none"}
 _SHOWN = {"summarized": True, "omitted": False}
