@@ -122,6 +122,15 @@ def test_r04_losses_name_each_member_that_is_left_out_and_no_other(
 
 # What the law has found.
 FOUND = [
+    (
+        "openai_chat",
+        "anthropic_messages",
+        (
+            b'{"model":"a-model","messages":[{"role":"user","content":"a"},{"role":"assistant","content":'
+            b'[{"type":"text","text":"   "},{"type":"text","text":"a"}],"annotations":[{"type":"url_citation",'
+            b'"url_citation":{"url":"https://a.b","start_index":0,"end_index":3}}]}]}'
+        ),
+    ),
     ("ollama", "gemini", b'{"model":"a-model","messages":[{"role":"user","content":"a"}],"think":false}'),
     (
         "anthropic_messages",

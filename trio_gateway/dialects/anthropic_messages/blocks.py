@@ -72,6 +72,9 @@ class BlockWriter:
             return None
         if part.text.isspace():
             self.lose(part.at, BLANK)
+            at = citations_at(self._source, part.at)
+            if part.citations and not at.startswith(part.at + "/"):  # Chat's, which are the message's
+                self.lose(at, BLANK)
             return None
         block = wire_shapes.TextBlock(part.text)
         if part.citations:
