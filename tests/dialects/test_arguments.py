@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA, object_of, unwrap, wrap
+from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA, lost_grammar, object_of, unwrap, wrap
+from trio_gateway.dialects.conversation import Tool
 
 
 @given(st.text() | st.recursive(st.integers(), lambda i: st.dictionaries(st.text(), i)).map(json.dumps))
@@ -18,6 +19,20 @@ def test_arguments_are_one_object_or_none(arguments: str) -> None:
     else:
         assert isinstance(json.loads(bytes(found)), dict)
         assert not arguments.strip() or bytes(found) == arguments.encode()
+
+
+@pytest.mark.parametrize(
+    ("tool", "lost"),
+    [
+        (Tool("t", "custom", "/tools/0", format=msgspec.Raw(b'{"type":"grammar"}')), ["/tools/0/format"]),
+        (Tool("t", "custom", "/tools/0", format=msgspec.Raw(b"{}")), ["/tools/0/format"]),
+        (Tool("t", "custom", "/tools/0", format=msgspec.Raw(b'{"type":"text"}')), []),
+        (Tool("t", "custom", "/tools/0"), []),
+        (Tool("t", "function", "/tools/0"), []),
+    ],
+)
+def test_a_grammar_is_lost_and_free_text_is_not(tool: Tool, lost: list[str]) -> None:
+    assert [loss.pointer for loss in lost_grammar(tool, "openai_responses")] == lost
 
 
 @pytest.mark.parametrize("arguments", ["", " ", "{}"])

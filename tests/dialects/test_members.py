@@ -76,3 +76,21 @@ def test_losses_point_at_members_as_the_client_spelled_them() -> None:
         "/tools/0/function_declarations/0/parameters_json_schema/x",
         "/generation_config/thinking_config/include_thoughts",
     ]
+
+
+@pytest.mark.parametrize("declarations", ["functionDeclarations", "function_declarations"])
+def test_losses_in_a_schema_of_googles_own_subset_point_into_it(declarations: str) -> None:
+    schema = b'{"type":"OBJECT","properties":{"a":{"type":"STRING","format":"byte"}}}'
+    tools = b'[{"%b":[{"name":"f","parameters":%b}]}]' % (declarations.encode(), schema)
+    conversation = dialect("gemini").decode_request(b'{"contents":[{"parts":[{"text":"a"}]}],"tools":%b}' % tools)
+    _, losses = dialect("ollama").encode_request(conversation, "m", Capabilities())
+    assert [loss.pointer for loss in losses] == [f"/tools/0/{declarations}/0/parameters/properties/a/format"]
+
+
+@pytest.mark.parametrize("name", ["summary", "generate_summary"])
+def test_a_summary_that_is_lost_is_named_as_the_client_asked_for_it(name: str) -> None:
+    body = b'{"model":"m","input":"a","reasoning":{"effort":"low","%b":"auto"}}' % name.encode()
+    _, losses = dialect("openai_chat").encode_request(
+        dialect("openai_responses").decode_request(body), "m", Capabilities()
+    )
+    assert [loss.pointer for loss in losses] == [f"/reasoning/{name}"]

@@ -8,11 +8,29 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
+from trio_gateway.dialects.conversation import Loss, Losses, Tool
+from trio_gateway.dialects.members import member
 from trio_gateway.dialects.wire import BAD_BODY
 
 FREE_TEXT_SCHEMA = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
 
 _EMPTY = Raw(b"{}")
+
+
+class _Format(msgspec.Struct):
+    type: str
+
+
+def lost_grammar(tool: Tool, source: str) -> Losses:
+    """Return what a tool's `format` says to a dialect that has none: nothing, or that its text follows a grammar."""
+    if tool.kind != "custom" or tool.format is None:
+        return []
+    try:
+        if _decode_format(tool.format).type == "text":
+            return []
+    except BAD_BODY:
+        pass
+    return [Loss(member(source, tool.at, "format"), "the provider has no grammars: the tool's text is free")]
 
 
 class _Wrapped(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,3 +69,4 @@ def unwrap(arguments: str) -> str:
 _encode = msgspec.json.Encoder().encode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_wrapped = msgspec.json.Decoder(_Wrapped).decode
+_decode_format = msgspec.json.Decoder(_Format).decode

@@ -135,7 +135,7 @@ def as_written(conversation: Conversation, losses: Losses) -> Losses:
     if conversation.joined:
         losses = [each for loss in losses for each in _of_all_pieces(loss, conversation.joined)]
     if conversation.spelled:
-        losses = [Loss(_respelled(loss.pointer, conversation.spelled), loss.reason) for loss in losses]
+        losses = [Loss(respell(loss.pointer, conversation.spelled), loss.reason) for loss in losses]
     return losses
 
 
@@ -143,7 +143,8 @@ def _of_all_pieces(loss: Loss, joined: dict[str, list[str]]) -> Losses:
     return [loss, *(Loss(at, loss.reason) for at in joined.get(loss.pointer, ()))]
 
 
-def _respelled(pointer: str, spelled: dict[str, str]) -> str:
+def respell(pointer: str, spelled: dict[str, str]) -> str:
+    """Return a pointer as the client spelled it; `spelled` as in Conversation."""
     known, rest = pointer, ""
     while known and known not in spelled:
         known, slash, step = known.rpartition("/")

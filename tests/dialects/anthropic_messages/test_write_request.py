@@ -365,7 +365,7 @@ def test_a_grammar_is_reported() -> None:
         Tool("t", "custom", "/tools/0", format=Raw(b'{"type":"grammar"}')),
         Tool("u", "custom", "/tools/1", format=Raw(b'{"type":"text"}')),
     ]
-    assert write(talk(hi(), tools=tools))[1] == ["/tools/0"]
+    assert write(talk(hi(), tools=tools))[1] == ["/tools/0/custom/format"]
 
 
 def test_results_hold_text_images_and_documents() -> None:

@@ -636,6 +636,10 @@ def test_a_budget_and_a_level_exclude_each_other() -> None:
         ({"responseMimeType": "text/x.enum", "responseSchema": {"type": "STRING", "enum": ["a"]}}, "json_schema",
          b'{"type":"string","enum":["a"]}', "responseSchema", ["responseMimeType"]),
         ({"responseMimeType": "text/x.enum"}, None, None, None, ["responseMimeType"]),
+        ({"responseFormat": [{"text": {"mimeType": "APPLICATION_JSON"}}]}, "json_object", None,
+         "responseFormat/0/text/mimeType", []),
+        ({"responseFormat": [{"text": {"mimeType": "text/csv"}}]}, None, None, None,
+         ["responseFormat/0/text/mimeType"]),
     ],
 )  # fmt: skip
 def test_output(config: Any, kind: Any, schema: bytes | None, at: str, lost: list[str]) -> None:

@@ -484,7 +484,7 @@ def test_tools_that_gemini_has_no_word_for() -> None:
     body, lost = written(conversation(HI, tools=tools))
     names = [one["name"] for one in body["tools"][0]["functionDeclarations"]]
     assert names == ["free-x0_", "odd", "x"]
-    assert sorted(set(lost)) == ["/t/0", "/t/1", "/t/2", "/t/2/function/strict"]
+    assert sorted(set(lost)) == ["/t/0", "/t/0/custom/format", "/t/1", "/t/2", "/t/2/function/strict"]
     body, lost = written(conversation(HI, tools=tools), Capabilities(tools=False))
     assert "tools" not in body
     assert lost == ["/t/0", "/t/1", "/t/2", "/t/3"]

@@ -152,7 +152,7 @@ def test_what_a_model_takes_not_at_all_is_lost() -> None:
 def test_a_text_document_becomes_text() -> None:
     (message,), losses = messages(File(Media("text", "body"), "/f", "a.txt", context="c"))
     assert message["content"] == "body"
-    assert losses == ["/f/context", "/f"]
+    assert losses == ["/f/context", "/f", "/f/title"]
 
 
 def test_calls_results_and_what_follows_keep_their_order() -> None:

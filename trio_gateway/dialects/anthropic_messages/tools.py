@@ -10,7 +10,7 @@ from msgspec import UNSET, Raw, UnsetType
 from gateway_schemas import anthropic_messages as wire_shapes
 from trio_gateway.dialects.anthropic_messages.caching import CacheMarks
 from trio_gateway.dialects.anthropic_messages.schemas import fit
-from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA
+from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA, lost_grammar
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Tool
 from trio_gateway.dialects.members import member, untaken_tools
@@ -67,8 +67,7 @@ def _write_tool(tool: Tool, source: str, marks: CacheMarks, losses: Losses) -> w
         written.description = tool.description
     if tool.strict is False or (tool.strict and _is_enforceable(tool, written.input_schema, source, losses)):
         written.strict = tool.strict
-    if is_custom and tool.format is not None and not _is_plain_text(tool.format):
-        losses.append(Loss(tool.at, "the provider has no grammars: the tool's text is free"))
+    losses += lost_grammar(tool, source)
     marks.add("tools", written, tool.cache, tool.at)
     return written
 
@@ -84,13 +83,6 @@ def _is_enforceable(tool: Tool, schema: Raw, source: str, losses: Losses) -> boo
     reason = refusal or (dropped[0][1] if dropped else "each object of a strict tool must be closed")
     losses.append(Loss(member(source, tool.at, "strict"), f"the schema is not enforced: {reason}"))
     return False
-
-
-def _is_plain_text(format_: Raw) -> bool:
-    try:
-        return msgspec.json.decode(format_, type=wire_shapes.Tagged).type == "text"
-    except BAD_BODY:
-        return False
 
 
 def _input_schema(tool: Tool, losses: Losses) -> Raw:

@@ -21,6 +21,7 @@ from trio_gateway.dialects.gemini import shapes
 from trio_gateway.dialects.gemini.read_contents import ContentsReader
 from trio_gateway.dialects.gemini.schemas import to_json_schema
 from trio_gateway.dialects.gemini.tokens import NAME
+from trio_gateway.dialects.members import respell
 from trio_gateway.dialects.names import recognise_name
 from trio_gateway.errors import InvalidRequest
 
@@ -55,6 +56,7 @@ _INTEGERS = {
 _TIERS = {"standard": "default", "unspecified": None}
 _MODES: dict[str, Literal["auto", "none", "required"]] = {"AUTO": "auto", "NONE": "none", "ANY": "required"}
 _JSON = "application/json"
+_OF_ENUM = {"APPLICATION_JSON": _JSON, "TEXT_PLAIN": "text/plain"}  # responseFormat's documents write both
 _ENUM = "text/x.enum"  # a schema's value alone, as text
 
 # The tools that Google runs itself, each the name of a member of Tool.
@@ -71,30 +73,32 @@ def decode_request(body: bytes, /, *, model: str | None = None, stream: bool | N
     Raises InvalidRequest, pointing at the field, for a body that the API refuses as well.
     """
     read = shapes.read(body)
+    reader = _Reader(read)
     try:
-        conversation = _Reader(read).conversation(model, stream is True)
+        conversation = reader.conversation(model, stream is True)
     except InvalidRequest as error:
         if read.spelled:
             raise shapes.respelled(error, read.spelled) from error
         raise
     if read.spelled:
         _respell(conversation, read.spelled)
+    for at in reader.subsets:
+        written = respell(at, read.spelled)
+        conversation.spelled[f"{written}/parametersJsonSchema"] = respell(f"{at}/parameters", read.spelled)
     return conversation
 
 
 def _respell(conversation: Conversation, spelled: dict[str, str]) -> None:
     """Make every pointer the one that the client wrote. Done before anybody else sees the conversation."""
-    conversation.pointers = {
-        field: shapes.respell(pointer, spelled) for field, pointer in conversation.pointers.items()
-    }
-    conversation.unread = [Loss(shapes.respell(loss.pointer, spelled), loss.reason) for loss in conversation.unread]
+    conversation.pointers = {field: respell(pointer, spelled) for field, pointer in conversation.pointers.items()}
+    conversation.unread = [Loss(respell(loss.pointer, spelled), loss.reason) for loss in conversation.unread]
     conversation.spelled = _every_mixture(spelled)
     nodes = [conversation.tool_choice, conversation.reasoning, conversation.output, *conversation.tools]
     parts = [part for turn in conversation.turns for part in turn.parts]
     inner = [inner for part in parts for inner in getattr(part, "parts", ())]
     for node in (*nodes, *conversation.turns, *parts, *inner):
         if node is not None:
-            node.at = shapes.respell(node.at, spelled)
+            node.at = respell(node.at, spelled)
 
 
 def _every_mixture(spelled: dict[str, str]) -> dict[str, str]:
@@ -103,7 +107,7 @@ def _every_mixture(spelled: dict[str, str]) -> dict[str, str]:
     for camel, written in spelled.items():
         steps = camel.split("/")
         for place in range(1, len(steps)):
-            found["/".join([shapes.respell("/".join(steps[:place]), spelled), *steps[place:]])] = written
+            found["/".join([respell("/".join(steps[:place]), spelled), *steps[place:]])] = written
     return found
 
 
@@ -116,12 +120,13 @@ def given_raw(value: Raw | UnsetType) -> Raw | None:
 
 
 class _Reader:
-    __slots__ = ("_body", "_request", "_unread")
+    __slots__ = ("_body", "_request", "_unread", "subsets")
 
     def __init__(self, body: shapes.Body) -> None:
         self._body = body
         self._request = body.request
         self._unread = body.unread
+        self.subsets: list[str] = []  # functions whose schema is of Google's own subset, which has another name
 
     def conversation(self, model: str | None, stream: bool) -> Conversation:
         request = self._request
@@ -173,12 +178,9 @@ class _Reader:
         parameters, subset = given_raw(declaration.parameters_json_schema), given_raw(declaration.parameters)
         if subset is not None:
             if parameters is not None:
-                raise InvalidRequest(
-                    "parameters and parametersJsonSchema exclude each other.",
-                    code="invalid_value",
-                    pointer=f"{at}/parameters",
-                )
+                raise _exclusive("parameters", "parametersJsonSchema", at)
             parameters = to_json_schema(subset, f"{at}/parameters")
+            self.subsets.append(at)
         return Tool(name, "function", at, given(declaration.description), parameters)
 
     def _tool_choice(self, config: wire_gemini.FunctionCallingConfig) -> ToolChoice | None:
@@ -241,27 +243,37 @@ class _Reader:
         return int(top_k)
 
     def _output(self, config: wire_gemini.GenerationConfig) -> OutputFormat | None:
-        text, at, schema_at = given(config.response_mime_type), _CONFIG, "responseJsonSchema"
+        text, text_at = given(config.response_mime_type), f"{_CONFIG}/responseMimeType"
+        schema_at = f"{_CONFIG}/responseJsonSchema"
         schema, subset = given_raw(config.response_json_schema), given_raw(config.response_schema)
-        if schema is None and subset is not None:
-            schema, schema_at = to_json_schema(subset, f"{_CONFIG}/responseSchema"), "responseSchema"
+        if subset is not None:
+            if schema is not None:
+                raise _exclusive("responseSchema", "responseJsonSchema", _CONFIG)
+            schema_at = f"{_CONFIG}/responseSchema"
+            schema = to_json_schema(subset, schema_at)
         for i, format_ in enumerate(given(config.response_format) or ()):
             if format_.text:
-                at, schema_at = f"{_CONFIG}/responseFormat/{i}/text", "schema"
+                at = f"{_CONFIG}/responseFormat/{i}/text"
+                given_before = [pointer for pointer, it in ((text_at, text), (schema_at, schema)) if it]
+                self._unread += [
+                    Loss(pointer, "another format for the answer is given, and counts") for pointer in given_before
+                ]
+                text_at, schema_at = f"{at}/mimeType", f"{at}/schema"
                 text, schema = given(format_.text.mime_type), given_raw(format_.text.schema)
+        text = _OF_ENUM.get(text or "", text)
         if text is None and schema is not None:
             text = _JSON
         if text == _ENUM and schema is not None:
-            self._unread.append(Loss(f"{at}/responseMimeType", "a value to choose comes as JSON, in quotes"))
+            self._unread.append(Loss(text_at, "a value to choose comes as JSON, in quotes"))
             text = _JSON
         if text == _JSON:
             if schema is not None:
-                return OutputFormat("json_schema", f"{at}/{schema_at}", schema=schema)
-            return OutputFormat("json_object", f"{at}/responseMimeType" if at == _CONFIG else f"{at}/mimeType")
+                return OutputFormat("json_schema", schema_at, schema=schema)
+            return OutputFormat("json_object", text_at)
         if text not in (None, "", "text/plain"):
-            self._unread.append(Loss(f"{at}/responseMimeType", "other formats have text and JSON only"))
+            self._unread.append(Loss(text_at, "other formats have text and JSON only"))
         if schema is not None:
-            self._unread.append(Loss(f"{at}/{schema_at}", "a schema says nothing where the answer is no JSON"))
+            self._unread.append(Loss(schema_at, "a schema says nothing where the answer is no JSON"))
         return None
 
     def _reasoning(self, config: wire_gemini.ThinkingConfig) -> ReasoningRequest | None:
@@ -272,11 +284,7 @@ class _Reader:
             level = None
         if level is not None:
             if budget is not None:
-                raise InvalidRequest(
-                    "thinkingBudget and thinkingLevel exclude each other.",
-                    code="invalid_value",
-                    pointer=f"{at}/thinkingBudget",
-                )
+                raise _exclusive("thinkingBudget", "thinkingLevel", at)
             return ReasoningRequest(level.lower(), at, show=show)
         if budget is None:
             return None if show is None else ReasoningRequest(at=at, show=show)
@@ -285,6 +293,10 @@ class _Reader:
         if budget < 0:
             return ReasoningRequest(None, at, mode="adaptive", show=show)
         return ReasoningRequest(effort_of_budget(budget), at, mode="enabled", budget_tokens=budget, show=show)
+
+
+def _exclusive(name: str, other: str, at: str) -> InvalidRequest:
+    return InvalidRequest(f"{name} and {other} exclude each other.", code="invalid_value", pointer=f"{at}/{name}")
 
 
 def _hosted(name: str, raw: Raw, at: str) -> Tool:

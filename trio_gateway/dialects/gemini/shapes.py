@@ -20,6 +20,7 @@ from msgspec import Raw, UnsetType
 
 from gateway_schemas import gemini as wire_gemini
 from trio_gateway.dialects.conversation import Loss, Losses
+from trio_gateway.dialects.members import respell
 from trio_gateway.dialects.unread import UNKNOWN, Narrowed, strict_twin
 from trio_gateway.dialects.wire import BAD_BODY, check_text, escape, invalid
 from trio_gateway.errors import InvalidRequest
@@ -105,17 +106,6 @@ def read_chunk(frame: bytes) -> tuple[wire_gemini.GenerateContentResponse, Norma
         normaliser = Normaliser(ANSWER)
         normal = normaliser.object(Raw(frame), wire_gemini.GenerateContentResponse, "", "")
         return wire_gemini.response_decoder.decode(normal), normaliser
-
-
-def respell(pointer: str, spelled: dict[str, str]) -> str:
-    """Return `pointer` as the client spelled it."""
-    if not spelled:
-        return pointer
-    known, rest = pointer, ""
-    while known and known not in spelled:
-        known, slash, step = known.rpartition("/")
-        rest = slash + step + rest
-    return spelled.get(known, known) + rest
 
 
 def respelled(error: InvalidRequest, spelled: dict[str, str]) -> InvalidRequest:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from msgspec import UNSET, Raw, UnsetType
 
 from gateway_schemas import gemini as wire_gemini
-from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA
+from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA, lost_grammar
 from trio_gateway.dialects.capabilities import EFFORT_BUDGETS, Capabilities, effort_of_budget, nearest_effort
 from trio_gateway.dialects.conversation import (
     Conversation,
@@ -140,6 +140,7 @@ class _Writer:
         parameters = tool.parameters
         if tool.kind == "custom":
             self.losses.append(Loss(tool.at, "a tool that takes free text becomes a function with the argument input"))
+            self.losses += lost_grammar(tool, self._from.source)
             parameters = FREE_TEXT_SCHEMA
         elif parameters is not None and bytes(parameters) == b"null":
             parameters = None

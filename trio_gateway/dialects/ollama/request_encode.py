@@ -311,6 +311,9 @@ class _Messages:
             self._lose_cache(part)
             if part.media.kind == "text":
                 self._lose(part.at, "the document becomes text of the message")
+                for name in ("filename", "context", "citations_enabled"):
+                    if getattr(part, name):
+                        self._lose(member(self._source, part.at, name), _NO_WORD)
                 return [part.media.value]
             self._lose(part.at, "Ollama takes no files")
         elif isinstance(part, Audio):

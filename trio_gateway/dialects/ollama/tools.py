@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway_schemas import ollama
-from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA
+from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA, lost_grammar
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Tool
 from trio_gateway.dialects.members import mark_at, member
 from trio_gateway.dialects.wire import BAD_BODY, escape
@@ -58,6 +58,7 @@ def _encode_tool(tool: Tool, source: str, losses: Losses) -> ollama.Tool | None:
         function.description = tool.description
     if tool.kind == "custom":
         losses.append(Loss(tool.at, "a tool that takes free text becomes a function with one argument, input"))
+        losses += lost_grammar(tool, source)
         function.parameters = FREE_TEXT_SCHEMA
     else:
         function.parameters = _parameters(tool, source, losses)

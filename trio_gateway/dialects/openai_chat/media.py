@@ -57,6 +57,8 @@ def file_part(file: File, source: str, losses: Losses) -> ContentPart:
         losses.append(Loss(member(source, file.at, "citations_enabled"), "Chat has no citations of a document"))
     if media.kind == "text":
         losses.append(Loss(file.at, "the text document becomes a text part"))
+        if file.filename is not None:
+            losses.append(Loss(member(source, file.at, "filename"), "a text part has no name"))
         return ContentPart("text", text=media.value)
     if media.kind == "url":
         raise not_inlined("Chat takes no document URLs", file.at)

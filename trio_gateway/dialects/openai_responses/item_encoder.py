@@ -54,7 +54,7 @@ class ItemWriter:
     """
 
     __slots__ = ("_after", "_can", "_content", "_history", "_last_phase", "_last_spoke", "_open", "_phase", "_source",
-                 "_turn", "_unanswered", "items", "losses")  # fmt: skip
+                 "_stand_ins", "_turn", "_unanswered", "items", "losses")  # fmt: skip
 
     def __init__(self, source: str, can: Capabilities, losses: Losses, history: Sequence[Turn] = ()) -> None:
         self.items: list[msgspec.Raw] = []
@@ -72,6 +72,7 @@ class ItemWriter:
         self._history = history
         self._unanswered: frozenset[int] | None = None  # the identities of its calls without one; None before the first
         self._open: list[ToolCall] = []  # those of them that were made last
+        self._stand_ins = 0  # none of them is counted: a longer history may have the result, and else begins the same
 
     def write(self, turn: Turn) -> None:
         """Write one turn."""
@@ -165,7 +166,9 @@ class ItemWriter:
             return
         phase = msgspec.UNSET if self._phase is None else self._phase
         written = [self._output_part(part) for part in content]
-        self._write(wire.OutputMessage(f"msg_{len(self.items)}", "completed", written, phase=phase), "message")
+        self._write(
+            wire.OutputMessage(f"msg_{len(self.items) - self._stand_ins}", "completed", written, phase=phase), "message"
+        )
 
     def _output_part(self, part: Text | Refusal | Opaque) -> msgspec.Raw:
         if isinstance(part, Opaque):
@@ -248,6 +251,7 @@ class ItemWriter:
             self.losses.append(Loss(call.at, TEXT_STANDS_IN))
             output = wire.CustomToolCallOutput if call.custom else wire.FunctionCallOutput
             self._item(output(NO_RESULT, carry_call_id(call.id)))
+            self._stand_ins += 1
             self._after = None
         self._open = []
 

@@ -75,6 +75,8 @@ _POINTERS = {
     "user": "/safety_identifier",
 }
 
+_OLDER_SUMMARY = {"/reasoning/summary": "/reasoning/generate_summary"}
+
 
 def decode_request(body: bytes) -> Conversation:
     """Return the request as a Conversation. Raises InvalidRequest."""
@@ -116,6 +118,7 @@ def _conversation(request: wire.CreateResponse, body: bytes) -> Conversation:
         cache_key=request.prompt_cache_key,
         stream=_streams(request, members.get("stream_options"), losses),
         pointers=_POINTERS if request.safety_identifier is not None else _POINTERS | {"user": "/user"},
+        spelled=_OLDER_SUMMARY if _has_older_summary(request.reasoning) else {},
         unread=losses,
     )
 
@@ -307,6 +310,10 @@ def _reasoning(reasoning: wire.Reasoning | None, raw: msgspec.Raw | None, losses
     if reasoning.effort is None and summary is None:
         return None
     return ReasoningRequest(reasoning.effort, at, show=None if summary is None else True)
+
+
+def _has_older_summary(reasoning: wire.Reasoning | None) -> bool:
+    return reasoning is not None and reasoning.summary is None and reasoning.generate_summary is not None
 
 
 def _output(text: wire.TextConfig | None, raw: msgspec.Raw | None, losses: Losses) -> OutputFormat | None:

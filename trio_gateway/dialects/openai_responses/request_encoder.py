@@ -212,6 +212,8 @@ def _reasoning(conversation: Conversation, can: Capabilities, losses: Losses) ->
     ):
         losses.append(Loss(wanted.at, f"thinking {wanted.mode} cannot be asked for: the default is used"))
     summary = "auto" if wanted.show and can.efforts else None
+    if wanted.show and not can.efforts and effort != "none":
+        losses.append(Loss(member(conversation.source, wanted.at, "show"), "this model does not think"))
     if taken is None and summary is None:
         return None
     return wire.Reasoning(taken, summary)
