@@ -43,6 +43,10 @@ _DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
         "/response_format/json_schema/name": ("response", "output", "answer"),
         "/response_format/json_schema/strict": (False,),
         "/tools/#/function/strict": (False,),
+        "/tools/#/custom/format": ({"type": "text"},),
+        "/modalities/#": ("text",),
+        "/messages/#/reasoning_details/#/index": (0,),
+        "/stream_options/include_usage": (True,),  # of the answer, which has it
         "/tools/#/function/parameters": ({"type": "object", "properties": {}}, {}),
         "/tool_choice": ("auto", "none"),
         "/functions/#/parameters": ({"type": "object", "properties": {}}, {}),
@@ -71,6 +75,8 @@ _DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
         "/text/verbosity": ("medium",),
         "/tool_choice": ("auto", "none"),
         "/tool_choice/mode": ("auto",),
+        "/background": (False,),
+        "/stream_options/include_obfuscation": (False,),
         "/tools/#/parameters": ({"type": "object", "properties": {}}, {}),
         "/tools/#/strict": (False,),
         "/tools/#/tools/#/parameters": ({"type": "object", "properties": {}}, {}),
@@ -89,6 +95,10 @@ _DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
         "/messages/#/content/#/is_error": (False,),
         "/output_config": ({},),
         "/service_tier": ("auto", "standard_only"),
+        "/stop_sequences": ([],),
+        "/system": ("",),
+        "/messages/#/content/#/source/media_type": ("text/plain",),  # the only one that a text may have
+        "/tools/#/allowed_callers/#": ("direct",),
         "/stream": (False,),
         "/temperature": (1,),
         "/tool_choice/type": ("auto", "none"),
@@ -98,7 +108,11 @@ _DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "gemini": {
         "/contents/#/parts/#/functionCall/args": ({},),
         "/contents/#/parts/#/functionResponse/response": ({},),
+        "/contents/#/parts/#/text": ("",),
         "/contents/#/parts/#/thought": (False,),
+        "/systemInstruction/role": ("system",),
+        "/model": ("models/m",),  # that of the URL counts
+        "/generationConfig/responseModalities/#": ("TEXT",),
         "/contents/#/role": ("user",),
         "/generationConfig": ({},),
         "/generationConfig/candidateCount": (1,),
@@ -117,6 +131,7 @@ _DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "ollama": {
         "/messages/#/content": ("",),
         "/messages/#/tool_calls/#/function/arguments": ({},),
+        "/messages/#/tool_calls/#/function/index": (0,),
         "/options": ({},),
         "/options/num_predict": (-1,),  # no limit
         "/options/presence_penalty": (0,),
@@ -144,6 +159,7 @@ _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _ANYWAY: dict[tuple[str, str], dict[str, tuple[Any, ...]]] = {
     # Ollama shows the thoughts it has, OpenAI hides them unless asked.
     ("openai_responses", "/reasoning/summary"): {"ollama": ("auto", "detailed")},
+    ("openai_responses", "/reasoning/generate_summary"): {"ollama": ("auto",)},
     ("gemini", "/generationConfig/thinkingConfig/includeThoughts"): {"ollama": (True,), "openai_responses": (False,)},
     ("anthropic_messages", "/thinking/display"): {"ollama": ("summarized",), "openai_responses": ("omitted",)},
     # An image's own bytes say what it is.
@@ -229,15 +245,26 @@ def _is_implied(body: Any, path: Path, where: str, value: Any) -> bool:
     holder = body
     for step in path[:-1]:
         holder = holder[step]
-    if where == "/generationConfig/responseMimeType":
-        return value == "application/json" and "responseJsonSchema" in holder
+    if where in ("/generationConfig/responseMimeType", "/generationConfig/responseFormat/#/text/mimeType"):
+        return value == "application/json" and not holder.keys().isdisjoint(("responseJsonSchema", "schema"))
     if where in _CARRIERS:
         message = holder if where.count("/") == 3 else body["messages"][path[1]]
         return _is_thought_twice(message, where, holder, value)
     if where == "/reasoning/summary":  # no thoughts, nothing to show
         return holder.get("effort") == "none"
-    # Whoever fetches an image sees what it is.
-    return where.endswith("/fileData/mimeType") and value in _IMAGES
+    if where == "/messages/#/name" and holder["role"] == "tool":
+        calls = [call for message in body["messages"] for call in message.get("tool_calls", ())]
+        return any(call["id"] == holder["tool_call_id"] and value == _name_of(call) for call in calls)
+    if where == "/input/#/name" and holder.get("type") == "function_call_output":
+        calls = [item for item in body["input"] if item.get("type") == "function_call"]
+        return any(call["call_id"] == holder["call_id"] and value == call["name"] for call in calls)
+    # Whoever fetches a file sees what it is.
+    return where.endswith("/fileData/mimeType") and value in (*_IMAGES, "application/pdf")
+
+
+def _name_of(tool: Any) -> Any:
+    """Return the name of Chat's or of Responses' tool, or call."""
+    return (tool if "name" in tool else tool.get(tool.get("type"), {})).get("name")
 
 
 # Where compatible servers tell a message's thoughts. One of them is read; the others may say the same.
@@ -276,7 +303,14 @@ def _is_about_no_tool(body: Any, path: Path, target: str) -> bool:
     if path[0] not in ("tools", "functions") or target not in ("anthropic_messages", "ollama"):
         return False
     choice = body.get("tool_choice") or body.get("function_call")
-    choice = choice or body.get("toolConfig", {}).get("functionCallingConfig", {}).get("mode")
+    calling = body.get("toolConfig", {}).get("functionCallingConfig", {})
+    if calling.get("mode") in ("ANY", "VALIDATED") and "allowedFunctionNames" in calling:
+        holder = body
+        for step in path[:-1]:
+            holder = holder[step]
+        allowed = calling["allowedFunctionNames"]
+        return (calling["mode"] == "VALIDATED" or len(allowed) > 1) and holder.get("name") not in allowed
+    choice = choice or calling.get("mode")
     if choice in ("none", "NONE") or (isinstance(choice, dict) and choice.get("type") == "none"):
         return target == "ollama"
     if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
@@ -293,9 +327,9 @@ def _tools_at(body: Any, path: Path) -> list[Own]:
     if path[0] == "functions":
         return [(tool["name"], None)]
     if tool["type"] != "namespace":
-        return [((tool if "name" in tool else tool.get(tool["type"], {})).get("name"), None)]
+        return [(_name_of(tool), None)]
     within = [tool["tools"][path[3]]] if path[2:3] == ("tools",) and len(path) > 3 else tool["tools"]
-    return [(each.get("name"), tool["name"]) for each in within]
+    return [(each["name"], tool["name"]) for each in within if each["type"] in ("function", "custom")]
 
 
 def _is_allowed(body: Any, choice: Any, name: str | None, namespace: str | None) -> bool:

@@ -211,7 +211,9 @@ class _Normaliser:
                 continue
             schema = value_of(tool.parameters or b'{"type":"object","properties":{}}')
             yield Atom(("tool", tool.kind, tool.name, tool.namespace), tool.at)
-            yield Atom(("tool says", tool.description, schema, value_of(tool.format), value_of(tool.raw)), tool.at)
+            free = (None, frozen({"type": "text"}))
+            grammar = None if value_of(tool.format) in free else value_of(tool.format)
+            yield Atom(("tool says", tool.description, schema, grammar, value_of(tool.raw)), tool.at)
             if tool.strict:
                 yield Atom(("tool is strict",), tool.at)
             if tool.cache is not None:
@@ -308,7 +310,8 @@ def _citation(raw: msgspec.Raw) -> Any:
 
 
 def _media(media: Media) -> tuple[Any, ...]:
-    return (media.kind, media.value, media.media_type)
+    # Whoever fetches a file is told what it is.
+    return (media.kind, media.value, None if media.kind == "url" else media.media_type)
 
 
 def joined_texts(parts: list[Part], dialect: str, role: str) -> list[Part]:

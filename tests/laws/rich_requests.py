@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hypothesis import strategies as st
+from seldom import with_something_seldom
 from spellings import either_spelling, snake_case
 from values import (
     bad_arguments,
@@ -560,6 +561,7 @@ _CLIENTS_OWN = frozenset(
         "input_schema",
         "parametersJsonSchema",
         "responseJsonSchema",
+        "responseSchema",
         "response",
         "format",
         "metadata",
@@ -579,7 +581,19 @@ _CLIENTS_OWN = frozenset(
 # What lies below these is the client's own JSON, in which nothing is unknown.
 OPAQUE = _CLIENTS_OWN | frozenset(map(snake_case, _CLIENTS_OWN))
 _OPAQUE_TYPES = frozenset(
-    {"hologram", "input_hologram", "web_search_call", "server_tool_use", "web_search", "web_search_20250305"}
+    {
+        "hologram",
+        "input_hologram",
+        "web_search_call",
+        "server_tool_use",
+        "web_search",
+        "web_search_20250305",
+        "bash_20250124",
+        "image_generation_call",
+        "compaction",
+        "container_upload",
+        "tool_reference",
+    }
 )
 
 
@@ -633,7 +647,7 @@ def respelled(draw: st.DrawFn, body: st.SearchStrategy[dict[str, Any]]) -> dict[
 
 def rich_requests(name: str) -> st.SearchStrategy[bytes]:
     """Return requests of the dialect `name`, as bytes; not all of them are taken."""
-    drawn = sprinkled(RICH[name])
+    drawn = sprinkled(with_something_seldom(name, RICH[name]))
     return (respelled(_with_single_items(drawn)) if name == "gemini" else drawn).map(dumps)
 
 
