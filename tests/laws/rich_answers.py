@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import answers as shared
+import answer_streams as shared
 import rich_blocks
 import rich_openai
-from answers import Cut, Sketch, answers
+from answer_streams import Cut
+from answers import Sketch, answers
+from answers import whole as whole_shared
 from hypothesis import strategies as st
 from rich_values import NEW
 from values import dumps
@@ -41,7 +43,7 @@ def any_answers(name: str) -> st.SearchStrategy[Sketch]:
 
 def whole(name: str, sketch: Sketch) -> bytes:
     if "dialect" not in sketch:
-        return shared.whole(name, sketch)
+        return whole_shared(name, sketch)
     return dumps(_RICH[name][1](sketch))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from answers import Cut, Sketch, anthropic_usage, gemini_usage, named_frame, ollama_line
+from answer_streams import Cut, named_frame
+from answers import Sketch, anthropic_usage, gemini_usage, ollama_line
 from hypothesis import strategies as st
 from rich_values import Ids, Tokens, logprobs, maybe_text, names, plant, planting, plants, some, spread, urls, usages
 from values import dumps, good_arguments, texts

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from answers import CREATED, Cut, Sketch, chat_usage, data_frame, named_frame, responses_usage
+from answer_streams import Cut, data_frame, named_frame
+from answers import CREATED, Sketch, chat_usage, responses_usage
 from hypothesis import strategies as st
 from rich_values import (
     Ids,

@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 import msgspec
-from answers import uncut, whole
+from answer_streams import uncut
+from answers import whole
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from lawbook import every_pair, law

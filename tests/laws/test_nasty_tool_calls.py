@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 import pytest
-from answers import uncut, whole
+from answer_streams import uncut
+from answers import whole
 from members import NAME_PATTERNS
 from nasty import (
     FOREIGN,

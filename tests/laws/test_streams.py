@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from answers import noisy, rechunked
+from answer_streams import noisy, rechunked
 from hypothesis import given
 from hypothesis import strategies as st
 from lawbook import every_dialect, every_pair, law
