@@ -250,8 +250,8 @@ def _is_implied(body: Any, path: Path, where: str, value: Any) -> bool:
     if where in _CARRIERS:
         message = holder if where.count("/") == 3 else body["messages"][path[1]]
         return _is_thought_twice(message, where, holder, value)
-    if where == "/reasoning/summary":  # no thoughts, nothing to show
-        return holder.get("effort") == "none"
+    if where in ("/reasoning/summary", "/reasoning/generate_summary"):  # no thoughts, nothing to show
+        return holder.get("effort") == "none" or holder.get("summary") == holder.get("generate_summary")
     if where == "/messages/#/name" and holder["role"] == "tool":
         calls = [call for message in body["messages"] for call in message.get("tool_calls", ())]
         return any(call["id"] == holder["tool_call_id"] and value == _name_of(call) for call in calls)

@@ -20,6 +20,7 @@ from trio_gateway.dialects.conversation import (
     ToolResult,
     Turn,
 )
+from trio_gateway.dialects.openai_responses import decode_request
 from trio_gateway.dialects.openai_responses.item_decoder import ItemReader
 from trio_gateway.errors import InvalidRequest
 
@@ -106,6 +107,13 @@ def test_a_message_of_another_phase_begins_a_turn() -> None:
     turns, losses = read(call("c"), said("x", phase="commentary"), call("d"), said("y", phase="final_answer"))
     assert [(turn.phase, len(turn.parts)) for turn in turns] == [("commentary", 3), ("final_answer", 1)]
     assert losses == []
+
+
+def test_each_message_of_one_phase_says_so() -> None:
+    items = [said("x", phase="commentary"), call("d"), said("y", phase="commentary")]
+    conversation = decode_request(msgspec.json.encode({"model": "m", "input": items}))
+    assert [(turn.phase, turn.phase_pointer) for turn in conversation.turns] == [("commentary", "/input/0/phase")]
+    assert conversation.joined == {"/input/0/phase": ["/input/2/phase"]}
 
 
 def test_a_phase_of_another_side_is_a_loss() -> None:

@@ -99,11 +99,12 @@ _reasoning_texts = msgspec.json.Decoder(_ReasoningTexts)
 class ItemReader:
     """Reads items in order. `turns` and `losses` grow; nothing that is in `turns` twice is read twice."""
 
-    __slots__ = ("_after_message", "_called", "losses", "turns")
+    __slots__ = ("_after_message", "_called", "joined", "losses", "turns")
 
     def __init__(self, losses: Losses) -> None:
         self.turns: list[Turn] = []
         self.losses = losses
+        self.joined: dict[str, list[str]] = {}  # as in Conversation
         self._after_message = False  # the item before was the assistant's message
         self._called: dict[str, ToolCall] = {}  # the last call of each id, as far as any was of a namespace
 
@@ -152,7 +153,10 @@ class ItemReader:
             self.turns.append(Turn(role, parts, at, phase=message.phase))
         else:
             turn.parts += parts
-            turn.phase, turn.phase_at = message.phase, at
+            if turn.phase is None:
+                turn.phase, turn.phase_at = message.phase, at
+            else:
+                self.joined.setdefault(turn.phase_pointer, []).append(at + "/phase")
         self._after_message = True
 
     @staticmethod

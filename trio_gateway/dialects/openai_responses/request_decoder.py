@@ -53,7 +53,8 @@ _NAMESPACE_DEFAULTS = {"description": (msgspec.Raw(b'""'),)}
 _FUNCTION = frozenset({"type", "name", "description", "parameters", "strict"})
 _CUSTOM = frozenset({"type", "name", "description", "format"})
 _NAMESPACE = frozenset({"type", "name", "tools"})
-_CHOICE = frozenset({"type", "name", "namespace", "mode", "tools"})
+_CHOICE = frozenset({"type", "name", "namespace"})
+_CHOICE_OF_SOME = frozenset({"type", "mode", "tools"})
 _ALLOWED = frozenset({"type", "name", "namespace"})
 _REASONING = frozenset({"effort", "summary", "generate_summary", "context", "mode"})
 _TEXT = frozenset({"format", "verbosity"})
@@ -93,12 +94,12 @@ def _conversation(request: wire.CreateResponse, body: bytes) -> Conversation:
     carried = _CARRIED if request.safety_identifier is not None else _CARRIED | {"user"}
     members = unread_members(body, carried, wire.CreateResponse, "", losses, _DEFAULTS)
     metadata = given(request.metadata)
-    turns = _turns(request, losses)
+    read = _read_turns(request, losses)
     tools = _tools(request, losses)
     return Conversation(
         source=ME,
         model=request.model,
-        turns=turns,
+        turns=read.turns,
         tools=tools,
         tool_choice=_tool_choice(request.tool_choice, members.get("tool_choice"), tools, losses),
         parallel_tool_calls=request.parallel_tool_calls,
@@ -118,6 +119,7 @@ def _conversation(request: wire.CreateResponse, body: bytes) -> Conversation:
         cache_key=request.prompt_cache_key,
         stream=_streams(request, members.get("stream_options"), losses),
         pointers=_POINTERS if request.safety_identifier is not None else _POINTERS | {"user": "/user"},
+        joined=read.joined,
         spelled=_OLDER_SUMMARY if _has_older_summary(request.reasoning) else {},
         unread=losses,
     )
@@ -142,7 +144,7 @@ def _refuse(field: str, instead: str) -> None:
     )
 
 
-def _turns(request: wire.CreateResponse, losses: Losses) -> list[Turn]:
+def _read_turns(request: wire.CreateResponse, losses: Losses) -> ItemReader:
     reader = ItemReader(losses)
     if request.instructions:
         reader.turns.append(Turn("system", [Text(request.instructions, "/instructions")], "/instructions"))
@@ -150,10 +152,10 @@ def _turns(request: wire.CreateResponse, losses: Losses) -> list[Turn]:
         raise InvalidRequest("The request needs its input.", code="missing_required_parameter", pointer="/input")
     if isinstance(request.input, str):
         reader.turns.append(Turn("user", [Text(request.input, "/input")] if request.input else [], "/input"))
-        return reader.turns
+        return reader
     for index, raw in enumerate(request.input):
         reader.read(raw, f"/input/{index}")
-    return reader.turns
+    return reader
 
 
 def _tools(request: wire.CreateResponse, losses: Losses) -> list[Tool]:
@@ -230,7 +232,8 @@ def _tool_choice(
         case str():
             raise InvalidRequest(f"{at} must be auto, none, required or an object.", code="invalid_value", pointer=at)
     if raw is not None:
-        unread_members(raw, _CHOICE, wire.ToolChoice, at, losses)
+        carried = _CHOICE_OF_SOME if choice.type == "allowed_tools" else _CHOICE
+        unread_members(raw, carried, wire.ToolChoice, at, losses)
     if choice.type in ("function", "custom"):
         if not choice.name:
             raise InvalidRequest(
@@ -305,6 +308,8 @@ def _reasoning(reasoning: wire.Reasoning | None, raw: msgspec.Raw | None, losses
         losses.append(Loss(at + "/mode", "has no counterpart in other dialects"))
     name = "summary" if reasoning.summary is not None else "generate_summary"
     summary = reasoning.summary or reasoning.generate_summary
+    if reasoning.generate_summary not in (None, summary):
+        losses.append(Loss(f"{at}/generate_summary", "the summary is given too, and counts"))
     if summary not in (None, "auto"):
         losses.append(Loss(f"{at}/{name}", "how detailed a summary is cannot be asked for elsewhere"))
     if reasoning.effort is None and summary is None:
