@@ -119,8 +119,11 @@ def settles_later(body: bytes, once: bytes, source: str, target: str) -> bool:
         # Claude thinks by a budget about a call's result only where its own thought is before the call, and that fell.
         return True
     # A message was left out whole, moved, or joined to another: what now stands side by side, or last, has rules of its
-    # own that only the next trip follows.
-    return [turn.role for turn in before] != [turn.role for turn in after]
+    # own that only the next trip follows. Where one was joined and another came of its media, there are as many again.
+    joined = target in ("anthropic_messages", "gemini") and {turn.at for turn in before} & {
+        loss.pointer for loss in there.losses
+    }
+    return bool(joined) or [turn.role for turn in before] != [turn.role for turn in after]
 
 
 def _has_error_for_no_result(source: str, body: bytes) -> bool:
