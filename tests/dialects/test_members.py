@@ -4,8 +4,17 @@ import pytest
 
 from trio_gateway.dialects import dialect
 from trio_gateway.dialects.capabilities import Capabilities
-from trio_gateway.dialects.conversation import CacheMark, Conversation, Loss, Reasoning, Text, Token, ToolCall
-from trio_gateway.dialects.members import as_written, citations_at, has_member, mark_at, member, token_at
+from trio_gateway.dialects.conversation import (
+    CacheMark,
+    Conversation,
+    Loss,
+    Reasoning,
+    Text,
+    Token,
+    ToolCall,
+    ToolChoice,
+)
+from trio_gateway.dialects.members import as_written, citations_at, has_member, mark_at, member, required_at, token_at
 
 TOKEN = Token("gemini", "s")
 
@@ -94,3 +103,18 @@ def test_a_summary_that_is_lost_is_named_as_the_client_asked_for_it(name: str) -
         dialect("openai_responses").decode_request(body), "m", Capabilities()
     )
     assert [loss.pointer for loss in losses] == [f"/reasoning/{name}"]
+
+
+@pytest.mark.parametrize(
+    ("source", "choice", "pointer"),
+    [
+        ("openai_chat", ToolChoice("allowed", "/tool_choice", ["f"], required=True), "/tool_choice/allowed_tools/mode"),
+        ("openai_responses", ToolChoice("allowed", "/tool_choice", ["f"], required=True), "/tool_choice/mode"),
+        ("openai_responses", ToolChoice("required", "/tool_choice"), "/tool_choice"),
+        ("gemini", ToolChoice("allowed", "/c", ["f"], required=True), "/c/mode"),
+    ],
+)
+def test_that_a_tool_has_to_be_called_is_said_apart_of_those_that_are_allowed(
+    source: str, choice: ToolChoice, pointer: str
+) -> None:
+    assert required_at(source, choice) == pointer

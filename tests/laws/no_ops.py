@@ -246,7 +246,9 @@ def _is_implied(body: Any, path: Path, where: str, value: Any) -> bool:
     for step in path[:-1]:
         holder = holder[step]
     if where in ("/generationConfig/responseMimeType", "/generationConfig/responseFormat/#/text/mimeType"):
-        return value == "application/json" and not holder.keys().isdisjoint(("responseJsonSchema", "schema"))
+        return value == "application/json" and not holder.keys().isdisjoint(
+            ("responseJsonSchema", "responseSchema", "schema")
+        )
     if where in _CARRIERS:
         message = holder if where.count("/") == 3 else body["messages"][path[1]]
         return _is_thought_twice(message, where, holder, value)

@@ -7,7 +7,16 @@ be gone. The neutral model's words for members are translated here, for every di
 
 from __future__ import annotations
 
-from trio_gateway.dialects.conversation import CacheMark, Conversation, Loss, Losses, Reasoning, Text, ToolCall
+from trio_gateway.dialects.conversation import (
+    CacheMark,
+    Conversation,
+    Loss,
+    Losses,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolChoice,
+)
 
 # Behind a node's own pointer. A member that is not listed is not told from its node.
 _MEMBERS: dict[str, dict[str, str]] = {
@@ -19,6 +28,7 @@ _MEMBERS: dict[str, dict[str, str]] = {
         "parameters": "/function/parameters",
         "format": "/custom/format",
         "output.schema": "/json_schema/schema",
+        "choice.required": "/allowed_tools/mode",
         "output.name": "/json_schema/name",
         "output.strict": "/json_schema/strict",
         "output.description": "/json_schema/description",
@@ -31,6 +41,7 @@ _MEMBERS: dict[str, dict[str, str]] = {
         "arguments": "/function/arguments",
     },
     "openai_responses": {
+        "choice.required": "/mode",
         "detail": "/detail",
         "filename": "/filename",
         "citations": "/annotations",
@@ -70,6 +81,7 @@ _MEMBERS: dict[str, dict[str, str]] = {
         "arguments": "/input",
     },
     "gemini": {
+        "choice.required": "/mode",
         "tool_name": "/functionResponse/name",
         "is_error": "/functionResponse/response/error",
         "parameters": "/parametersJsonSchema",
@@ -120,6 +132,11 @@ def token_at(source: str, part: Text | Reasoning | ToolCall) -> str:
     if isinstance(part, ToolCall):
         return member(source, part.at, "call.token")
     return member(source, part.at, "redacted" if isinstance(part, Reasoning) and part.redacted else "token")
+
+
+def required_at(source: str, choice: ToolChoice) -> str:
+    """Return the pointer of what says that a tool has to be called: of those that are allowed, a member apart."""
+    return member(source, choice.at, "choice.required") if choice.mode == "allowed" else choice.at
 
 
 def untaken_tools(conversation: Conversation) -> Losses:

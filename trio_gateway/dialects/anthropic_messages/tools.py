@@ -13,7 +13,7 @@ from trio_gateway.dialects.anthropic_messages.schemas import fit
 from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA, lost_grammar
 from trio_gateway.dialects.capabilities import Capabilities
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Tool
-from trio_gateway.dialects.members import member, untaken_tools
+from trio_gateway.dialects.members import member, required_at, untaken_tools
 from trio_gateway.dialects.names import carry_name
 from trio_gateway.dialects.wire import BAD_BODY
 
@@ -139,7 +139,8 @@ def write_tool_choice(
         elif choice.mode == "named":
             written = {"type": "tool", "name": carry_name(choice.names[0], choice.at, choice.custom)}
         if thinks_by_budget and written["type"] in ("any", "tool"):
-            losses.append(Loss(choice.at, "this model cannot be made to call a tool while it thinks"))
+            at = required_at(conversation.source, choice)
+            losses.append(Loss(at, "this model cannot be made to call a tool while it thinks"))
             written = {"type": "auto"}
     if serial and written["type"] == "none":
         losses.append(Loss(conversation.pointer("parallel_tool_calls"), "no tool may be called"))

@@ -10,7 +10,7 @@ import msgspec
 from gateway_schemas import ollama
 from trio_gateway.dialects.arguments import FREE_TEXT_SCHEMA, lost_grammar
 from trio_gateway.dialects.conversation import Conversation, Loss, Losses, Tool
-from trio_gateway.dialects.members import mark_at, member
+from trio_gateway.dialects.members import mark_at, member, required_at
 from trio_gateway.dialects.wire import BAD_BODY, escape
 
 # What Ollama's Go types have a field for (api/types.go: ToolFunctionParameters and ToolProperty). The rest is gone
@@ -38,7 +38,7 @@ def encode_tools(conversation: Conversation, losses: Losses) -> list[ollama.Tool
             tools = [tool for tool in tools if tool.name in allowed]
             losses.append(Loss(choice.at, "carried by leaving the other tools out"))
             if choice.required:
-                losses.append(Loss(choice.at, "Ollama cannot be made to call a tool"))
+                losses.append(Loss(required_at(conversation.source, choice), "Ollama cannot be made to call a tool"))
         elif choice.mode != "auto":
             losses.append(Loss(choice.at, "Ollama cannot be made to call a tool"))
     encoded = (_encode_tool(tool, conversation.source, losses) for tool in tools)
