@@ -184,6 +184,14 @@ def test_a_page_in_place_of_a_stream_is_quoted() -> None:
     assert "502 Bad Gateway" in failure(decode(b"<html>\n502 Bad\nGateway")).message
 
 
+@pytest.mark.parametrize("cut", [13, 14, 15, 26, 28])
+def test_how_a_stream_without_an_answer_was_cut_says_nothing(cut: int) -> None:
+    stream = b"data: [DONE]\n\n" * 2
+    decoder = new_answer_decoder()
+    events = decoder.feed(stream[:cut]) + decoder.feed(stream[cut:]) + decoder.close()
+    assert failure(events).message == "The provider's stream holds no answer."
+
+
 def test_a_blocked_prompt_is_a_refusal() -> None:
     events = decode(
         sse({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": {"promptTokenCount": 3}})

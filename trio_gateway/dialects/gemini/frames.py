@@ -83,8 +83,9 @@ class ObjectSplitter:
 class FrameDecoder:
     """Return each chunk's JSON, in whichever framing it comes.
 
-    `seen` is the beginning of a stream that has not had a chunk yet, for an error to quote. `bare_from` says, once
-    JSON has begun that is in no event, where in the bytes fed then, and how many of the chunks told then came before.
+    `seen` is the beginning of a stream that has not had a chunk yet, for an error to quote, and empty after one.
+    `bare_from` says, once JSON has begun that is in no event, where in the bytes fed then, and how many of the chunks
+    told then came before.
     """
 
     __slots__ = ("_at_border", "_head", "_line_start", "_quotes", "_splitter", "_sse", "bare_from", "seen")
@@ -105,7 +106,8 @@ class FrameDecoder:
             return self._feed(chunk)
         self.seen = (self.seen + chunk)[:_QUOTED_BYTES]
         found = self._feed(chunk)
-        self._quotes = not found
+        if found:  # how much of it came along with the first says nothing
+            self._quotes, self.seen = False, b""
         return found
 
     def _feed(self, chunk: bytes) -> list[bytes]:
