@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from trio_gateway.dialects import dialect
 from trio_gateway.dialects.unread_events import PLACES_MAX, Events, UnreadOfEvents
@@ -40,6 +42,19 @@ def test_a_member_is_found_once_and_another_one_later() -> None:
     assert found(unread, b'{"words":[{"text":"a","mood":2}]}') == []
     assert found(unread, b'{"words":[{"text":"a","mood":2,"tone":3}],"at":[4]}') == ["/words/0/tone", "/at"]
     assert found(unread, b'{"words":[{"text":"a","mood":2,"tone":3}],"at":null}') == []
+
+
+@given(st.text().filter(lambda name: name not in ("words", "last", "padding")))
+@example('a"')
+@example("a\\")
+@example("a\n")
+@example("")
+def test_a_member_may_have_any_name(name: str) -> None:
+    unread = UnreadOfEvents(EVENTS)
+    event = msgspec.json.encode({name: 1, "words": [{"text": "a"}]})
+    at = "/" + name.replace("~", "~0").replace("/", "~1")
+    assert (found(unread, event), found(unread, event)) == ([at], [])
+    assert found(unread, b'{"mood":1}') == ([] if name == "mood" else ["/mood"])
 
 
 def test_the_same_name_elsewhere_is_another_member() -> None:

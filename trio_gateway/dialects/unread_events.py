@@ -7,6 +7,7 @@ event costs no more than to decode it, whatever its provider adds to all of them
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Callable
 from functools import lru_cache
@@ -20,6 +21,9 @@ from trio_gateway.dialects.unread import Granted, Narrowed, Place, T, Twins, Unr
 PLACES_MAX = 32  # that a stream's decoder learns; from then on, each event with another member is searched by itself
 _TWINS_MAX = 256  # structs made for what was learned, over all streams: what one provider adds is mostly one set
 _DECODERS_MAX = 64  # sets of places
+
+# Names that msgspec's structs cannot have: events with one go on to be searched, each by itself.
+_unteachable = re.compile(r'["\\\x00-\x1f]').search
 
 _ANYTHING: object = Raw | UnsetType
 _NULL: object = None
@@ -77,4 +81,5 @@ class UnreadOfEvents(Generic[T]):
         for found in unread:
             if found.place in self._learned or len(self._learned) < PLACES_MAX:
                 self._learned[found.place] = _NULL if found.is_null else _ANYTHING
-        self.decode = self._events.decoder_of(frozenset(self._learned.items()))
+        taught = [(place, kind) for place, kind in self._learned.items() if not _unteachable(place[-1])]
+        self.decode = self._events.decoder_of(frozenset(taught))
