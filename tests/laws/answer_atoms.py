@@ -136,6 +136,8 @@ def _part(part: Part, run: str, whole: str) -> Iterator[Atom]:
 def _citation(value: dict[str, Any], part: Text, place: int, whole: str) -> Iterator[Atom]:
     if part.at.endswith("/message/content"):  # Chat: beside the text, and of all of it
         at, text = part.at.removesuffix("content") + f"annotations/{place}", whole
+    elif part.at.startswith("/candidates/"):
+        at, text = part.at.partition("/content/")[0] + "/groundingMetadata", part.text
     else:
         at, text = f"{part.at}/{'annotations' if part.at.startswith('/output') else 'citations'}/{place}", part.text
     page = value.get("url_citation", value)

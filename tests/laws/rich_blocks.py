@@ -177,13 +177,36 @@ def gemini_sketches(draw: st.DrawFn) -> Sketch:
 def _gemini_candidates(draw: st.DrawFn, tokens: Tokens, ids: Ids) -> Sketch:
     parts = draw(some(_gemini_parts(tokens, ids), 5))
     stop = draw(st.sampled_from(_GEMINI_STOPS))
+    visible = [part["text"] for part in parts if _is_visible(part)]
     return {
         "parts": parts,
         "stop": "STOP" if not parts and stop in _GEMINI_FAULTS else stop,  # without parts a fault is an error
         "message": draw(st.none() | st.none() | texts),
         "logprobs": draw(st.none() | logprobs()) if any(map(_is_visible, parts)) else None,
-        "grounding": draw(st.booleans()),
+        "grounding": draw(st.none() | _groundings(visible)),
     }
+
+
+@st.composite
+def _groundings(draw: st.DrawFn, visible: list[str]) -> Sketch:
+    """Draw what grounds stretches of the texts, in bytes of their own text, of all of them, or of nobody's."""
+    pages = [
+        {"web": {"uri": "https://a.b", "title": "t"}},
+        {"web": {"uri": "https://c.d", "domain": "c.d"}},
+        {"maps": {}},
+    ]
+    supports = []
+    for text in draw(some(st.sampled_from(visible), 3)) if visible else ():
+        start = draw(st.integers(0, len(text)))
+        end = draw(st.integers(start, len(text)))
+        offset = draw(st.sampled_from((0, 0, 3)))
+        places = {
+            name: len(text[:place].encode()) + offset for name, place in (("startIndex", start), ("endIndex", end))
+        }
+        words = draw(st.sampled_from(({"text": text[start:end]}, {"text": text[start:end]}, {})))
+        indices = draw(some(st.integers(0, 3), 2))
+        supports.append({"segment": {**places, **words}, "groundingChunkIndices": indices})
+    return {"webSearchQueries": ["q"], "groundingChunks": pages, "groundingSupports": supports}
 
 
 @st.composite
@@ -212,7 +235,7 @@ def _gemini_logprobs(entries: list[Any]) -> dict[str, Any]:
 
 def _gemini_end(candidate: Sketch) -> dict[str, Any]:
     message = {"finishMessage": candidate["message"]} if candidate["message"] else {}
-    grounding = {"groundingMetadata": {"webSearchQueries": ["q"]}} if candidate["grounding"] else {}
+    grounding = {"groundingMetadata": candidate["grounding"]} if candidate["grounding"] else {}
     return {"finishReason": candidate["stop"], **message, **grounding}
 
 

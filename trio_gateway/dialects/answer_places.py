@@ -63,4 +63,6 @@ def citations_at(at: str) -> str:
     """Return the pointer of the citations of the text at `at`."""
     if at.endswith("/message/content"):
         return at.removesuffix("content") + "annotations"
+    if at.startswith("/candidates/"):
+        return at.partition("/content/")[0] + "/groundingMetadata"
     return at + ("/annotations" if at.startswith("/output/") else "/citations")

@@ -13,6 +13,7 @@ from trio_gateway.dialects.arguments import unwrap
 from trio_gateway.dialects.conversation import Loss, Losses, Stop, Token, Usage
 from trio_gateway.dialects.events import (
     AnswerEvent,
+    Cite,
     Close,
     Delta,
     End,
@@ -27,6 +28,7 @@ from trio_gateway.dialects.events import (
 )
 from trio_gateway.dialects.gemini import shapes
 from trio_gateway.dialects.gemini.errors import stream_error
+from trio_gateway.dialects.gemini.grounding import citations
 from trio_gateway.dialects.gemini.names import digest, synthesise_id
 from trio_gateway.dialects.gemini.outcome import read_logprobs, read_stop, read_tier, read_usage
 from trio_gateway.dialects.gemini.partial import PartialArguments
@@ -47,12 +49,14 @@ _OF_THE_USAGE = (
 )  # fmt: skip
 _NO_COUNTERPART = "has no counterpart in other formats"
 _FAULTS = ("error", "other")
+_SIGNED = "signed text"
 
 
 class _Candidate:
     """One candidate so far. At most one of its parts is open."""
 
-    __slots__ = ("arguments", "calls", "custom", "empty", "index", "key", "kind", "stop", "token", "unlost")
+    __slots__ = ("arguments", "calls", "cited", "custom", "empty", "index", "key", "kind", "stop", "texts", "token",
+                 "unlost")  # fmt: skip
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -65,6 +69,8 @@ class _Candidate:
         self.custom = False
         self.token: Token | None = None  # of the call that is open
         self.unlost: tuple[str, ...] = _OF_A_CANDIDATE
+        self.texts: list[str] = []  # of the text that is open
+        self.cited: set[bytes] = set()  # in it
 
 
 class ChunkReader:
@@ -214,6 +220,8 @@ class ChunkReader:
             if candidate.arguments is not None:
                 # The end of a call in fragments may be missing; what a limit cut off is no whole call.
                 self._end_call(candidate, events, whole=wire.finish_reason == "STOP")
+        if wire.grounding_metadata and candidate.kind in ("text", _SIGNED):
+            self._cite(candidate, wire.grounding_metadata, events)
         if (  # spelled out: this is asked of every chunk
             wire.safety_ratings is not UNSET
             or wire.grounding_metadata is not UNSET
@@ -225,6 +233,13 @@ class ChunkReader:
             or wire.continuation_token is not UNSET
         ):
             candidate.unlost = self._lose_present(wire, candidate.unlost, f"/candidates/{place}")
+
+    def _cite(self, candidate: _Candidate, grounding: Raw, events: list[AnswerEvent]) -> None:
+        """Cite the pages that ground the text that is open: one that has ended says no more, streamed or not."""
+        for citation in citations(grounding, "".join(candidate.texts)):
+            if bytes(citation) not in candidate.cited:
+                candidate.cited.add(bytes(citation))
+                events.append(Cite(candidate.key, citation))
 
     def _part(self, candidate: _Candidate, part: wire_gemini.Part, events: list[AnswerEvent]) -> None:
         text = part.text or ""
@@ -240,6 +255,8 @@ class ChunkReader:
             if candidate.kind != kind:
                 self._open(candidate, Open(0, "reasoning" if part.thought else "text"), events)
             events.append(Delta(candidate.key, text))
+            if kind == "text":
+                candidate.texts.append(text)
         elif part.thought and candidate.kind == "reasoning":
             self._close(candidate, events)  # an empty one says that the next thought is another: see THOUGHTS_BORDER
 
@@ -251,9 +268,13 @@ class ChunkReader:
             self._open(candidate, opened, events)
             if text:
                 events.append(Delta(candidate.key, text))
+                candidate.texts.append(text)
         # Else it is a foreign token, which another gateway could send only after the text that it is of.
         events.append(Sign(candidate.key, token))
-        self._close(candidate, events)
+        if candidate.kind == "text":
+            candidate.kind = _SIGNED  # and no more is of it but what grounds it
+        else:
+            self._close(candidate, events)
 
     def _open(self, candidate: _Candidate, opened: Open, events: list[AnswerEvent]) -> None:
         self._close(candidate, events)
@@ -263,6 +284,8 @@ class ChunkReader:
         if self.places is not None:
             self.places.setdefault(candidate.index, []).append(self._here)
         candidate.kind, candidate.empty = opened.kind, False
+        if candidate.texts:
+            candidate.texts, candidate.cited = [], set()
         events.append(opened)
 
     def _close(self, candidate: _Candidate, events: list[AnswerEvent]) -> None:
