@@ -58,6 +58,14 @@ FOUND = [
         b'{"model":"a-model","max_tokens":99999,"messages":[{"role":"user","content":"a"}],"output_config":{"effort":"max"}}',
     ),
     (
+        "gemini",
+        "openai_chat",
+        (
+            b'{"contents":[{"parts":[{"text":"a"}]}],"tools":[{"functionDeclarations":[{"name":"f"}]}],'
+            b'"toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["g","h"]}}}'
+        ),
+    ),
+    (
         "ollama",
         "gemini",
         (

@@ -555,14 +555,19 @@ AT = "/toolConfig/functionCallingConfig"
         ({"mode": "ANY", "allowedFunctionNames": ["f"]}, ToolChoice("named", AT, ["f"]), []),
         ({"mode": "ANY", "allowedFunctionNames": ["f", "g"]}, ToolChoice("allowed", AT, ["f", "g"], required=True), []),
         ({"mode": "VALIDATED", "allowedFunctionNames": ["f"]}, ToolChoice("allowed", AT, ["f"]), []),
+        ({"mode": "VALIDATED", "allowedFunctionNames": ["gone", "g"]}, ToolChoice("allowed", AT, ["g"]),
+         ["/allowedFunctionNames/0"]),
+        ({"mode": "ANY", "allowedFunctionNames": ["gone", "too"]}, ToolChoice("none", AT),
+         ["/allowedFunctionNames/0", "/allowedFunctionNames/1", ""]),
         ({"mode": "VALIDATED"}, ToolChoice("auto", AT), ["/mode"]),
         ({"mode": "AUTO", "allowedFunctionNames": ["f"]}, ToolChoice("auto", AT), ["/allowedFunctionNames"]),
         ({"mode": "MODE_UNSPECIFIED"}, None, []),
         ({}, None, []),
     ],
-)
+)  # fmt: skip
 def test_tool_choice(config: Any, choice: ToolChoice | None, lost: list[str]) -> None:
-    conversation = read(toolConfig={"functionCallingConfig": config})
+    tools = [{"functionDeclarations": [{"name": "f"}, {"name": "g"}]}]
+    conversation = read(tools=tools, toolConfig={"functionCallingConfig": config})
     assert conversation.tool_choice == choice
     assert pointers(conversation.unread) == [AT + name for name in lost]
 

@@ -22,7 +22,7 @@ from trio_gateway.dialects.gemini.read_contents import ContentsReader
 from trio_gateway.dialects.gemini.schemas import to_json_schema
 from trio_gateway.dialects.gemini.tokens import NAME
 from trio_gateway.dialects.members import respell
-from trio_gateway.dialects.names import recognise_name
+from trio_gateway.dialects.names import NOT_OFFERED, NOTHING_ALLOWED, recognise_name
 from trio_gateway.errors import InvalidRequest
 
 T = TypeVar("T")
@@ -146,7 +146,8 @@ class _Reader:
             unread=self._unread,
         )
         if request.tool_config and request.tool_config.function_calling_config:
-            conversation.tool_choice = self._tool_choice(request.tool_config.function_calling_config)
+            calling = request.tool_config.function_calling_config
+            conversation.tool_choice = self._tool_choice(calling, conversation.tools)
         if request.generation_config:
             self._read_config(conversation, request.generation_config)
         return conversation
@@ -183,7 +184,7 @@ class _Reader:
             self.subsets.append(at)
         return Tool(name, "function", at, given(declaration.description), parameters)
 
-    def _tool_choice(self, config: wire_gemini.FunctionCallingConfig) -> ToolChoice | None:
+    def _tool_choice(self, config: wire_gemini.FunctionCallingConfig, tools: list[Tool]) -> ToolChoice | None:
         mode = given(config.mode)
         names = [recognise_name(name)[0] for name in given(config.allowed_function_names) or ()]
         if mode in (None, "MODE_UNSPECIFIED"):
@@ -192,13 +193,13 @@ class _Reader:
             return None
         if mode == "VALIDATED":
             if names:
-                return ToolChoice("allowed", _CHOICE, names)
+                return self._allowed(names, tools, required=False)
             self._unread.append(Loss(f"{_CHOICE}/mode", "VALIDATED becomes the default, which validates nothing"))
             return ToolChoice("auto", _CHOICE)
         if mode == "ANY" and names:
             if len(names) == 1:
                 return ToolChoice("named", _CHOICE, names)
-            return ToolChoice("allowed", _CHOICE, names, required=True)
+            return self._allowed(names, tools, required=True)
         if mode not in _MODES:
             raise InvalidRequest(
                 "mode must be AUTO, ANY, NONE or VALIDATED.", code="invalid_value", pointer=f"{_CHOICE}/mode"
@@ -206,6 +207,17 @@ class _Reader:
         if names:
             self._unread.append(Loss(f"{_CHOICE}/allowedFunctionNames", f"says nothing with mode {mode}"))
         return ToolChoice(_MODES[mode], _CHOICE)
+
+    def _allowed(self, names: list[str], tools: list[Tool], *, required: bool) -> ToolChoice:
+        offered = {tool.name for tool in tools if tool.kind != "hosted"}
+        for i, name in enumerate(names):
+            if name not in offered:
+                self._unread.append(Loss(f"{_CHOICE}/allowedFunctionNames/{i}", NOT_OFFERED))
+        allowed = [name for name in names if name in offered]
+        if allowed:
+            return ToolChoice("allowed", _CHOICE, allowed, required=required)
+        self._unread.append(Loss(_CHOICE, NOTHING_ALLOWED))
+        return ToolChoice("none", _CHOICE)
 
     # -- generationConfig
 
