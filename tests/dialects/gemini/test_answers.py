@@ -314,6 +314,12 @@ def written(*parts: Part, stop: Stop | None = None, **more: Any) -> tuple[dict[s
     return json.loads(body), [loss.pointer for loss in losses]
 
 
+def test_two_thoughts_stay_two_where_what_stood_between_them_falls() -> None:
+    between = Opaque("openai_responses", "web_search_call", RAW(b"{}"), "/output/1")
+    body, _ = written(Reasoning("a"), between, Reasoning("b", token=FOREIGN))
+    assert [part["text"] for part in body["candidates"][0]["content"]["parts"]] == ["a", "", "b"]
+
+
 def test_an_answer_for_a_client() -> None:
     signature = "dHJpbzphbnRocm9waWNfbWVzc2FnZXM6RXFRQisvPT0="  # trio:anthropic_messages:EqQB+/==
     body, losses = written(

@@ -156,12 +156,14 @@ def encode_answer(answer: Answer, context: AnswerContext, /) -> tuple[bytes, Los
 def _candidate(choice: Choice, source: str, losses: Losses) -> wire_gemini.Candidate:
     parts: list[wire_gemini.Part] = []
     malformed = refused = False
-    for n, part in enumerate(choice.parts):
-        if n and _runs_on(choice.parts[n - 1], part):
-            parts.append(THOUGHTS_BORDER)
+    last: Part | None = None  # of those that are told
+    for part in choice.parts:
         written = write_part(part, part.at, losses)
         if written is not None:
+            if last is not None and _runs_on(last, part):
+                parts.append(THOUGHTS_BORDER)
             parts.append(written)
+            last = part
         elif isinstance(part, ToolCall):
             malformed = True
         refused = refused or isinstance(part, Refusal)

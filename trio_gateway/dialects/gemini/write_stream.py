@@ -96,6 +96,8 @@ class AnswerEncoder:
         return start + data
 
     def _part(self, choice: int, part: bytes) -> bytes:
+        if self._thinking:
+            self._thinking.discard(choice)
         data = b'{"candidates":[{"content":{"parts":[%b],"role":"model"},"index":%d}]%b' % (part, choice, self._tail)
         return self._frame(data)
 
@@ -127,10 +129,8 @@ class AnswerEncoder:
 
     def _open(self, event: Open) -> bytes | None:
         self._parts[event.key] = _OpenPart(event)
-        if event.choice in self._thinking:
-            self._thinking.remove(event.choice)
-            if event.kind in ("reasoning", "redacted"):
-                return self._part(event.choice, _THOUGHTS_BORDER)
+        if event.choice in self._thinking and event.kind in ("reasoning", "redacted"):
+            return self._part(event.choice, _THOUGHTS_BORDER)
         if event.kind == "opaque" and event.dialect == NAME and event.raw is not None:
             return self._part(event.choice, _on_one_line(bytes(event.raw)))
         if event.kind == "opaque":
