@@ -264,13 +264,18 @@ def check_grammar(events: list[Any]) -> None:
     assert isinstance(events[-1], Fail) or not open_
 
 
+def draw_cut(data: st.DataObject, name: str) -> list[bytes]:
+    """Draw the beginning of a stream that lacks its terminal marker."""
+    chunks = data.draw(frames(name, data.draw(any_answers(name))))
+    terminal = next(place for place, chunk in enumerate(chunks) if any(mark in chunk for mark in TERMINALS[name]))
+    return chunks[: data.draw(st.integers(0, terminal))]
+
+
 @every_dialect
 @law
 @given(st.data())
 def test_r13_a_cut_stream_never_ends_in_success(name: str, data: st.DataObject) -> None:
-    chunks = data.draw(frames(name, data.draw(any_answers(name))))
-    terminal = next(place for place, chunk in enumerate(chunks) if any(mark in chunk for mark in TERMINALS[name]))
-    events = decode_stream(name, chunks[: data.draw(st.integers(0, terminal))])
+    events = decode_stream(name, draw_cut(data, name))
     assert isinstance(events[-1], Fail)
 
 
@@ -278,9 +283,7 @@ def test_r13_a_cut_stream_never_ends_in_success(name: str, data: st.DataObject) 
 @law
 @given(st.data())
 def test_r13_a_stream_that_passes_and_is_cut_ends_as_one_that_failed(name: str, data: st.DataObject) -> None:
-    chunks = data.draw(frames(name, data.draw(any_answers(name))))
-    terminal = next(place for place, chunk in enumerate(chunks) if any(mark in chunk for mark in TERMINALS[name]))
-    cut = b"".join(chunks[: data.draw(st.integers(0, terminal))])
+    cut = b"".join(draw_cut(data, name))
     told, begun, ended, error, _ = passed(name, data.draw(rechunked(cut)))
     assert ended
     assert error is not None
